@@ -1,0 +1,3 @@
+#ifndef CEpollShim_H
+#define CEpollShim_H
+#endif
