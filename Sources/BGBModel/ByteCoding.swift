@@ -1,0 +1,156 @@
+// Reading and writing of fixed fields and length-prefixed strings, big-endian: what wire messages,
+// signed statements and journals are made of. The reader is bounded by its input and never traps;
+// the writer refuses what would not fit its length prefix.
+
+/// Why bytes could not be read as what they should be.
+public enum CodingError: Error, Equatable, Sendable {
+  /// The input ended inside a field.
+  case truncated
+  /// Bytes were left after the last field where none may be.
+  case trailingBytes
+  /// A length prefix exceeds the limit of its field.
+  case tooLong
+  /// A text field is not valid UTF-8, or holds a NUL.
+  case badText
+  /// A field holds a value that its type does not have.
+  case badValue
+}
+
+/// Reads fields one after the other from bytes that a peer may have made.
+public struct ByteReader: Sendable {
+  private let bytes: ArraySlice<UInt8>
+  private var position: Int
+
+  /// Begins at the first of the given bytes; nothing is copied.
+  public init(_ bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    position = bytes.startIndex
+  }
+
+  /// Begins at the first of the given bytes.
+  public init(_ bytes: [UInt8]) { self.init(bytes[...]) }
+
+  /// How many bytes are left.
+  public var remaining: Int { bytes.endIndex - position }
+
+  /// The next `count` bytes.
+  public mutating func raw(_ count: Int) throws(CodingError) -> ArraySlice<UInt8> {
+    guard count >= 0, count <= remaining else { throw .truncated }
+    defer { position += count }
+    return bytes[position..<position + count]
+  }
+
+  /// An unsigned integer, big-endian.
+  public mutating func integer<Value: FixedWidthInteger & UnsignedInteger>(
+    _: Value.Type = Value.self
+  ) throws(CodingError) -> Value {
+    var value: UInt64 = 0
+    for byte in try raw(Value.bitWidth / 8) { value = value << 8 | UInt64(byte) }
+    return Value(truncatingIfNeeded: value)
+  }
+
+  /// A signed 64-bit integer, two's complement, big-endian.
+  public mutating func signed64() throws(CodingError) -> Int64 {
+    Int64(bitPattern: try integer(UInt64.self))
+  }
+
+  /// A signed 32-bit integer, two's complement, big-endian.
+  public mutating func signed32() throws(CodingError) -> Int32 {
+    Int32(bitPattern: try integer(UInt32.self))
+  }
+
+  /// A moment: signed 64-bit milliseconds since 1970.
+  public mutating func wallTime() throws(CodingError) -> WallTime {
+    WallTime(milliseconds: try signed64())
+  }
+
+  /// Sixteen bytes of an identifier.
+  public mutating func bits128() throws(CodingError) -> Bits128 {
+    Bits128(high: try integer(UInt64.self), low: try integer(UInt64.self))
+  }
+
+  /// A block with a 16-bit length before it, of at most `limit` bytes.
+  public mutating func block(limit: Int) throws(CodingError) -> ArraySlice<UInt8> {
+    let count = Int(try integer(UInt16.self))
+    guard count <= limit else { throw .tooLong }
+    return try raw(count)
+  }
+
+  /// A UTF-8 text with a 16-bit length before it, of at most `limit` bytes and without NUL.
+  public mutating func text(limit: Int) throws(CodingError) -> String {
+    let bytes = try block(limit: limit)
+    guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
+      throw .badText
+    }
+    return text
+  }
+
+  /// Refuses bytes after the last field.
+  public func end() throws(CodingError) {
+    guard remaining == 0 else { throw .trailingBytes }
+  }
+}
+
+/// Writes fields one after the other.
+public struct ByteWriter: Sendable {
+  /// What was written so far.
+  public private(set) var bytes: [UInt8]
+
+  /// Begins empty, with room for `capacity` bytes.
+  public init(capacity: Int = 64) {
+    bytes = []
+    bytes.reserveCapacity(capacity)
+  }
+
+  /// An unsigned integer, big-endian.
+  public mutating func integer<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
+    for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+    }
+  }
+
+  /// A signed 64-bit integer, two's complement, big-endian.
+  public mutating func signed64(_ value: Int64) { integer(UInt64(bitPattern: value)) }
+
+  /// A signed 32-bit integer, two's complement, big-endian.
+  public mutating func signed32(_ value: Int32) { integer(UInt32(bitPattern: value)) }
+
+  /// A moment: signed 64-bit milliseconds since 1970.
+  public mutating func wallTime(_ value: WallTime) { signed64(value.milliseconds) }
+
+  /// Sixteen bytes of an identifier.
+  public mutating func bits128(_ value: Bits128) {
+    integer(value.high)
+    integer(value.low)
+  }
+
+  /// Bytes as they are.
+  public mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
+
+  /// A block with a 16-bit length before it, cut at 65,535 bytes (callers check their limit first).
+  public mutating func block(_ value: some Collection<UInt8>) {
+    let cut = value.prefix(Int(UInt16.max))
+    integer(UInt16(truncatingIfNeeded: cut.count))
+    bytes.append(contentsOf: cut)
+  }
+
+  /// A UTF-8 text with a 16-bit length before it, cut at a character border to at most `limit` bytes.
+  public mutating func text(_ value: String, limit: Int) {
+    block(value.cut(toBytes: min(limit, Int(UInt16.max))).utf8.filter { $0 != 0 })
+  }
+}
+
+extension String {
+  /// The longest prefix of whole characters that takes at most `limit` bytes of UTF-8.
+  public func cut(toBytes limit: Int) -> Substring {
+    guard utf8.count > limit else { return self[...] }
+    var used = 0
+    var end = startIndex
+    for index in unicodeScalars.indices {
+      used += UTF8.width(unicodeScalars[index])
+      if used > limit { break }
+      end = unicodeScalars.index(after: index)
+    }
+    return self[..<end]
+  }
+}

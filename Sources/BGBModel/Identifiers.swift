@@ -1,0 +1,224 @@
+// Who and what things are: one small type per identifier, so that a client id can never be passed
+// where a task id is meant. All are plain values without Foundation; their text forms are the ones
+// that certificates, reports, logs and the command line use.
+
+/// A 128-bit number with the text form of a UUID (RFC 4122, section 3), the body of several identifiers.
+public struct Bits128: Hashable, Comparable, Sendable {
+  /// The first eight bytes, big-endian.
+  public let high: UInt64
+  /// The last eight bytes, big-endian.
+  public let low: UInt64
+
+  /// Makes the number from its two halves.
+  public init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// Makes a number from a source of randomness, marked as a version 4 UUID.
+  public init(random generator: inout some RandomNumberGenerator) {
+    let versioned = (generator.next() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000
+    let variant = (generator.next() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    self.init(high: versioned, low: variant)
+  }
+
+  /// Reads exactly 36 characters `8-4-4-4-12` of lower-case hexadecimal; anything else is nil.
+  ///
+  /// Upper case is refused on purpose: one identity has one spelling, in certificates and in files.
+  public init?(_ text: some StringProtocol) {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    var digits = 0
+    var position = 0
+    for byte in text.utf8 {
+      if position == 8 || position == 13 || position == 18 || position == 23 {
+        guard byte == UInt8(ascii: "-") else { return nil }
+      } else {
+        guard let digit = Bits128.digit(byte), digits < 32 else { return nil }
+        if digits < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
+        digits += 1
+      }
+      position += 1
+    }
+    guard position == 36, digits == 32 else { return nil }
+    self.init(high: high, low: low)
+  }
+
+  /// Reads sixteen bytes, big-endian; nil when there are not exactly sixteen.
+  public init?(bytes: some Collection<UInt8>) {
+    guard bytes.count == 16 else { return nil }
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for (position, byte) in bytes.enumerated() {
+      if position < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
+    }
+    self.init(high: high, low: low)
+  }
+
+  /// The sixteen bytes, big-endian.
+  public var bytes: [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(16)
+    for shift in stride(from: 56, through: 0, by: -8) {
+      result.append(UInt8(truncatingIfNeeded: high >> UInt64(shift)))
+    }
+    for shift in stride(from: 56, through: 0, by: -8) {
+      result.append(UInt8(truncatingIfNeeded: low >> UInt64(shift)))
+    }
+    return result
+  }
+
+  /// Orders numbers as unsigned 128-bit integers.
+  public static func < (left: Bits128, right: Bits128) -> Bool {
+    left.high != right.high ? left.high < right.high : left.low < right.low
+  }
+
+  /// The text form `8-4-4-4-12`, lower case.
+  public var text: String {
+    var characters: [UInt8] = []
+    characters.reserveCapacity(36)
+    for (position, byte) in bytes.enumerated() {
+      if position == 4 || position == 6 || position == 8 || position == 10 {
+        characters.append(UInt8(ascii: "-"))
+      }
+      characters.append(Bits128.character(byte >> 4))
+      characters.append(Bits128.character(byte & 0xF))
+    }
+    return String(decoding: characters, as: UTF8.self)
+  }
+
+  private static func digit(_ byte: UInt8) -> UInt64? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10
+    default: nil
+    }
+  }
+
+  private static func character(_ nibble: UInt8) -> UInt8 {
+    nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + (nibble - 10)
+  }
+}
+
+/// The identity of a managed computer: the UUID in the URI SAN of its certificate.
+public struct ClientID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The prefix of the URI SAN that names a client (DESIGN: `urn:bgb:client:<uuid>`).
+  public static let uriPrefix = "urn:bgb:client:"
+  /// The number itself.
+  public let bits: Bits128
+
+  /// Wraps a number.
+  public init(_ bits: Bits128) { self.bits = bits }
+
+  /// Reads the UUID text form; nil for anything else.
+  public init?(_ text: some StringProtocol) {
+    guard let bits = Bits128(text) else { return nil }
+    self.bits = bits
+  }
+
+  /// Reads a whole URI SAN, prefix and UUID; nil for anything else.
+  public init?(uri: String) {
+    guard uri.hasPrefix(ClientID.uriPrefix) else { return nil }
+    self.init(uri.dropFirst(ClientID.uriPrefix.count))
+  }
+
+  /// The URI that the client's certificate bears.
+  public var uri: String { ClientID.uriPrefix + bits.text }
+  /// The UUID text form.
+  public var description: String { bits.text }
+  /// Orders by number.
+  public static func < (left: ClientID, right: ClientID) -> Bool { left.bits < right.bits }
+}
+
+/// The identity of one signed task, made where the operation is started.
+public struct TaskID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The number itself.
+  public let bits: Bits128
+
+  /// Wraps a number.
+  public init(_ bits: Bits128) { self.bits = bits }
+
+  /// Reads the UUID text form; nil for anything else.
+  public init?(_ text: some StringProtocol) {
+    guard let bits = Bits128(text) else { return nil }
+    self.bits = bits
+  }
+
+  /// The UUID text form.
+  public var description: String { bits.text }
+  /// Orders by number.
+  public static func < (left: TaskID, right: TaskID) -> Bool { left.bits < right.bits }
+}
+
+/// The small integer by which the site database knows a client; never used again for another client.
+public struct ResourceID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The integer, from 1.
+  public let rawValue: UInt32
+  /// Wraps an integer.
+  public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+  /// Decimal.
+  public var description: String { String(rawValue) }
+  /// Orders by number.
+  public static func < (left: ResourceID, right: ResourceID) -> Bool {
+    left.rawValue < right.rawValue
+  }
+}
+
+/// The number of a notification server in the site database (`BGB_Server.ServerID`).
+public struct ServerID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The integer, from 1.
+  public let rawValue: UInt32
+  /// Wraps an integer.
+  public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+  /// Decimal.
+  public var description: String { String(rawValue) }
+  /// Orders by number.
+  public static func < (left: ServerID, right: ServerID) -> Bool {
+    left.rawValue < right.rawValue
+  }
+}
+
+/// The number of an operation, as an operator reads it.
+public struct OperationID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The integer, from 1.
+  public let rawValue: Int64
+  /// Wraps an integer.
+  public init(_ rawValue: Int64) { self.rawValue = rawValue }
+  /// Decimal.
+  public var description: String { String(rawValue) }
+  /// Orders by number.
+  public static func < (left: OperationID, right: OperationID) -> Bool {
+    left.rawValue < right.rawValue
+  }
+}
+
+/// The three characters that name a site, such as `S01`.
+public struct SiteCode: Hashable, Sendable, CustomStringConvertible {
+  /// The three characters.
+  public let description: String
+
+  /// Accepts exactly three characters of `A`-`Z` and `0`-`9`; anything else is nil.
+  public init?(_ text: some StringProtocol) {
+    guard text.utf8.count == 3 else { return nil }
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): continue
+      default: return nil
+      }
+    }
+    description = String(text)
+  }
+}
+
+/// The first eight bytes of the SHA-256 of an Ed25519 public key: which key signed.
+public struct KeyID: Hashable, Sendable, CustomStringConvertible {
+  /// The eight bytes, big-endian.
+  public let rawValue: UInt64
+  /// Wraps the eight bytes.
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  /// Sixteen hexadecimal digits.
+  public var description: String {
+    let digits = String(rawValue, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}

@@ -1,0 +1,92 @@
+// Every bound that a peer, an operator or a document meets, once, with its unit and its reason.
+// Programs read them from here; documents quote them and Tests/TidyTests compares.
+
+/// The limits and defaults of the protocol and of the parts that speak it.
+public enum Limits {
+  // MARK: Frames
+
+  /// Bytes of a frame's header: kind, flags, length.
+  public static let frameHeaderBytes = 4
+  /// Bytes of a frame's body at most: what a 16-bit length can say.
+  public static let frameBodyBytesMax = 65_535
+  /// Bytes held for a peer before its identity is known, so that strangers cost little.
+  public static let bytesBeforeIdentityMax = 4_096
+  /// Bytes waiting to be sent to one client before it counts as a slow reader.
+  public static let outboundBytesMax = 65_536
+  /// Bytes waiting to be sent to all clients of one process together.
+  public static let outboundBytesPerProcessMax = 256 << 20
+  /// Tasks pushed to one client and not yet acknowledged.
+  public static let unacknowledgedPushesMax = 32
+
+  // MARK: Text fields, in bytes of UTF-8
+
+  /// A computer's name.
+  public static let hostnameBytesMax = 255
+  /// A name of an operating system, a version, an agent.
+  public static let descriptionBytesMax = 255
+  /// Addresses that a client tells of itself.
+  public static let addressesMax = 16
+  /// One address in text form.
+  public static let addressBytesMax = 64
+  /// The text of one outcome; more belongs into a log collection.
+  public static let outcomeTextBytesMax = 1_024
+  /// A reason given in Refused, Reconnect or Goodbye.
+  public static let reasonBytesMax = 255
+  /// Values of live data in one message.
+  public static let liveDataValuesMax = 32
+  /// One name or value of live data.
+  public static let liveDataBytesMax = 1_024
+
+  // MARK: Tasks
+
+  /// Parameters of one task.
+  public static let parametersMax = 8
+  /// Bytes of one parameter's text.
+  public static let parameterBytesMax = 4_096
+  /// Bytes of a parameter's name.
+  public static let parameterNameBytesMax = 32
+  /// Hashes of a Merkle path: 2^32 targets need no more.
+  public static let merklePathMax = 32
+  /// Validity of a task by default: one hour, as the original has it.
+  public static let validityDefaultMilliseconds: Int64 = 3_600_000
+  /// Validity at least: one minute.
+  public static let validityMinimumMilliseconds: Int64 = 60_000
+  /// Validity at most: thirty days.
+  public static let validityMaximumMilliseconds: Int64 = 30 * 86_400_000
+  /// Time after the end of validity in which outcomes of tasks begun in time may still arrive.
+  public static let outcomeGraceMilliseconds: Int64 = 15 * 60_000
+  /// How long an agent remembers tasks beyond the longest validity, so that nothing runs twice.
+  public static let journalKeptMilliseconds: Int64 = 37 * 86_400_000
+
+  // MARK: Time
+
+  /// Keep-alive interval by default, 15 minutes as in the original; the server sets it per session.
+  public static let keepAliveSeconds: UInt32 = 900
+  /// Keep-alive interval at least.
+  public static let keepAliveSecondsMinimum: UInt32 = 1
+  /// A client is offline after this many tenths of a keep-alive interval without a message: 1.5.
+  public static let keepAliveExpiryTenths: UInt64 = 15
+  /// TCP connect, TLS handshake and sign-in together, from accept.
+  public static let handshakeMilliseconds: UInt64 = 10_000
+  /// A whole HTTP request, from its first byte.
+  public static let requestMilliseconds: UInt64 = 10_000
+  /// Unacknowledged bytes on a connection for this long end it (TCP_USER_TIMEOUT).
+  public static let userTimeoutMilliseconds: UInt32 = 20_000
+  /// Output that does not shrink for this long ends the connection: the slow reader's deadline.
+  public static let writeDeadlineMilliseconds: UInt64 = 20_000
+  /// After a crash of the server, agents spread their reconnects over this window by default.
+  public static let crashWindowSeconds: UInt32 = 60
+
+  // MARK: Reports
+
+  /// Period of online reports (BOS) by default.
+  public static let presencePeriodMilliseconds: UInt64 = 300_000
+  /// Period of task-status reports (BTS) by default.
+  public static let outcomePeriodMilliseconds: UInt64 = 10_000
+  /// Outcomes in one task-status report at most; reached, the report is written at once.
+  public static let outcomesPerReportMax = 5_000
+  /// Bytes of a report file at most.
+  public static let reportBytesMax = 16 << 20
+  /// Bytes of one line of a report at most.
+  public static let reportLineBytesMax = 8_192
+}
