@@ -49,7 +49,9 @@ public enum Message: Equatable, Sendable {
   }
 }
 
-/// Agent to server: who I am and what I run. The first message of every session.
+/// Agent to server: who I am and what I run.
+///
+/// The first message of every session.
 public struct SignIn: Equatable, Sendable {
   /// The protocol version the agent speaks; see `ProtocolVersion`.
   public var version: UInt16
@@ -113,7 +115,9 @@ public struct Welcome: Equatable, Sendable {
   }
 }
 
-/// Both ways: alive. The server answers each of the agent's with its time.
+/// Both ways: alive.
+///
+/// The server answers each of the agent's with its time.
 public struct KeepAlive: Equatable, Sendable {
   /// The sender's wall clock.
   public var clock: WallTime

@@ -1,8 +1,6 @@
 // What a report file says, as values: the header that places it in its server's sequence, and the
 // records of presence (BOS) or outcomes (BTS). docs/REPORTS.md specifies the lines.
 
-public import BGBModel
-
 /// Which of the two report files.
 public enum ReportKind: String, Sendable, CaseIterable {
   /// Online status.
