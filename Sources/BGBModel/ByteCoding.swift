@@ -124,6 +124,13 @@ public struct ByteWriter: Sendable {
     integer(value.low)
   }
 
+  /// Writes a 16-bit length over two bytes that were written as its place, once it is known.
+  public mutating func patch(_ value: UInt16, at position: Int) {
+    guard position >= 0, position + 2 <= bytes.count else { return }
+    bytes[position] = UInt8(truncatingIfNeeded: value >> 8)
+    bytes[position + 1] = UInt8(truncatingIfNeeded: value)
+  }
+
   /// Bytes as they are.
   public mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
 

@@ -34,8 +34,14 @@ public enum Limits {
   public static let reasonBytesMax = 255
   /// Values of live data in one message.
   public static let liveDataValuesMax = 32
-  /// One name or value of live data.
+  /// A name of live data.
+  public static let liveDataNameBytesMax = 64
+  /// A value of live data: 32 * (2 + 64 + 2 + 1,024) bytes fit a frame.
   public static let liveDataBytesMax = 1_024
+  /// The URL from which policies are fetched.
+  public static let policyURLBytesMax = 1_024
+  /// `host:port` in Reconnect.
+  public static let endpointBytesMax = 262
 
   // MARK: Tasks
 
@@ -45,6 +51,12 @@ public enum Limits {
   public static let parameterBytesMax = 4_096
   /// Bytes of a parameter's name.
   public static let parameterNameBytesMax = 32
+  /// Bytes of a statement: 119 fixed ones, and eight parameters of 2 + 32 + 2 + 4,096.
+  public static let statementBytesMax = 119 + 8 * (2 + 32 + 2 + 4_096)
+  /// Bytes of an Ed25519 signature.
+  public static let signatureBytes = 64
+  /// Bytes of a SHA-256 hash.
+  public static let hashBytes = 32
   /// Hashes of a Merkle path: 2^32 targets need no more.
   public static let merklePathMax = 32
   /// Validity of a task by default: one hour, as the original has it.
@@ -85,8 +97,8 @@ public enum Limits {
   public static let outcomePeriodMilliseconds: UInt64 = 10_000
   /// Outcomes in one task-status report at most; reached, the report is written at once.
   public static let outcomesPerReportMax = 5_000
-  /// Bytes of a report file at most.
-  public static let reportBytesMax = 16 << 20
+  /// Bytes of a report file at most: a full report of 200,000 clients at some 240 bytes each.
+  public static let reportBytesMax = 48 << 20
   /// Bytes of one line of a report at most.
   public static let reportLineBytesMax = 8_192
 }

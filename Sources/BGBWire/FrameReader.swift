@@ -1,0 +1,99 @@
+// Bytes from a stream into messages. The reader holds at most one partial frame between two turns
+// and nothing at all while its peer is silent between frames, for a hundred thousand readers are
+// idle at any time. A header is judged as soon as its four bytes are there: a length over the limit
+// or an unknown kind is refused before one byte of the body is waited for.
+
+public import BGBModel
+
+/// Cuts a byte stream into messages, whatever pieces it comes in.
+///
+/// Feed it with `append`, then call `next` until it returns nil. Not a view: messages own what they
+/// hold. After an error the stream has no meaning any more; the reader stays failed.
+public struct FrameReader: Sendable {
+  private var buffer: [UInt8] = []
+  private var position = 0
+  private var bodyBytesMax: Int
+  private var failure: WireError?
+
+  /// Begins at a frame's first byte, refusing bodies of more than `bodyBytesMax` bytes.
+  public init(bodyBytesMax: Int = Limits.frameBodyBytesMax) { self.bodyBytesMax = bodyBytesMax }
+
+  /// Bytes that were fed and not yet returned as messages.
+  public var bufferedBytes: Int { buffer.count - position }
+
+  /// Allows bodies up to a greater size from here on: once the peer's identity is known.
+  public mutating func raiseLimit(to bytes: Int) { bodyBytesMax = max(bodyBytesMax, bytes) }
+
+  /// Takes bytes that were read; after an error they are dropped.
+  public mutating func append(_ bytes: Span<UInt8>) {
+    guard failure == nil, !bytes.isEmpty else { return }
+    buffer.reserveCapacity(buffer.count + bytes.count)
+    for index in bytes.indices { buffer.append(bytes[index]) }
+  }
+
+  /// Takes bytes that were read; after an error they are dropped.
+  public mutating func append(_ bytes: [UInt8]) {
+    guard failure == nil, !bytes.isEmpty else { return }
+    if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
+  }
+
+  /// The next whole message; nil when more bytes are needed.
+  ///
+  /// Throws the same error again when called after an error.
+  public mutating func next() throws(WireError) -> Message? {
+    if let failure { throw failure }
+    do throws(WireError) {
+      return try decodeNext()
+    } catch {
+      failure = error
+      buffer = []
+      position = 0
+      throw error
+    }
+  }
+
+  private mutating func decodeNext() throws(WireError) -> Message? {
+    guard bufferedBytes >= Limits.frameHeaderBytes else {
+      compact()
+      return nil
+    }
+    let header = FrameHeader(
+      kind: buffer[position], flags: buffer[position + 1],
+      bodyBytes: Int(buffer[position + 2]) << 8 | Int(buffer[position + 3]))
+    let kind = try header.check(bodyBytesMax: bodyBytesMax)
+    let frameBytes = Limits.frameHeaderBytes + header.bodyBytes
+    guard bufferedBytes >= frameBytes else {
+      compact()
+      return nil
+    }
+    let body = buffer[position + Limits.frameHeaderBytes..<position + frameBytes]
+    let message = try MessageCodec.decode(kind: kind, body: body)
+    position += frameBytes
+    return message
+  }
+
+  /// Gives back the memory of what was returned; keeps the partial frame, if any, and no more.
+  private mutating func compact() {
+    guard position > 0 else { return }
+    buffer = position == buffer.count ? [] : Array(buffer[position...])
+    position = 0
+  }
+}
+
+/// The four bytes before each body.
+struct FrameHeader {
+  /// The kind as sent.
+  var kind: UInt8
+  /// The flags as sent; all eight bits are reserved and must be zero.
+  var flags: UInt8
+  /// Bytes of the body.
+  var bodyBytes: Int
+
+  /// The kind, if everything in the header is allowed.
+  func check(bodyBytesMax: Int) throws(WireError) -> MessageKind {
+    guard let kind = MessageKind(rawValue: kind) else { throw .unknownKind(self.kind) }
+    guard flags == 0 else { throw .malformed(.badValue) }
+    guard bodyBytes <= bodyBytesMax else { throw .tooLong }
+    return kind
+  }
+}

@@ -1,0 +1,37 @@
+// Body of SignIn: version 2, client id 16, incarnation 8, previous session 8, outcomes stored 8,
+// clock 8, hostname, operating system, agent version, number of addresses 1, addresses.
+
+import BGBModel
+
+extension SignIn {
+  func encode(into writer: inout ByteWriter) {
+    writer.integer(version)
+    writer.bits128(clientID.bits)
+    writer.integer(incarnation)
+    writer.integer(previousSession)
+    writer.integer(outcomesStored)
+    writer.wallTime(clock)
+    writer.text(facts.hostname, limit: Limits.hostnameBytesMax)
+    writer.text(facts.operatingSystem, limit: Limits.descriptionBytesMax)
+    writer.text(facts.agentVersion, limit: Limits.descriptionBytesMax)
+    let addresses = facts.addresses.prefix(Limits.addressesMax)
+    writer.integer(UInt8(truncatingIfNeeded: addresses.count))
+    for address in addresses { writer.text(address, limit: Limits.addressBytesMax) }
+  }
+
+  init(from reader: inout ByteReader) throws(CodingError) {
+    version = try reader.integer()
+    clientID = ClientID(try reader.bits128())
+    incarnation = try reader.integer()
+    previousSession = try reader.integer()
+    outcomesStored = try reader.integer()
+    clock = try reader.wallTime()
+    facts = ClientFacts()
+    facts.hostname = try reader.text(limit: Limits.hostnameBytesMax)
+    facts.operatingSystem = try reader.text(limit: Limits.descriptionBytesMax)
+    facts.agentVersion = try reader.text(limit: Limits.descriptionBytesMax)
+    let count = Int(try reader.integer(UInt8.self))
+    guard count <= Limits.addressesMax else { throw .tooLong }
+    for _ in 0..<count { facts.addresses.append(try reader.text(limit: Limits.addressBytesMax)) }
+  }
+}
