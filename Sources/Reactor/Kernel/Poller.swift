@@ -1,0 +1,110 @@
+// epoll, four verbs wide: add, modify, remove, wait.
+//
+// Level triggered, because then nothing is lost when a turn stops early: what is still ready is
+// reported again. (Edge triggering saves epoll_ctl calls for programs that write until they block;
+// ours registers for writing only after a short write.) The caller passes the buffer in, so waiting
+// allocates nothing.
+
+import CEpollShim
+import Glibc
+
+/// The set of descriptors one thread waits for.
+///
+/// Belongs to the thread that made it.
+public final class Poller {
+  private let descriptor: Descriptor
+
+  /// Makes an empty set.
+  ///
+  /// The corresponding C function is `epoll_create1`.
+  public init() throws(Errno) {
+    descriptor = Descriptor(owning: try resultOrErrno(cepoll_create()))
+  }
+
+  /// Starts watching a descriptor; its events will carry the token.
+  ///
+  /// Throws `exists` if it is watched already, and ENOSPC at the user's limit of watches
+  /// (`/proc/sys/fs/epoll/max_user_watches`). The corresponding C function is `epoll_ctl`.
+  public func add(_ fd: Int32, _ token: Token, _ interest: Readiness) throws(Errno) {
+    try control(CEPOLL_CTL_ADD, fd, token, interest)
+  }
+
+  /// Changes what a watched descriptor is watched for, and its token.
+  ///
+  /// Throws `notFound` if it is not watched.
+  public func modify(_ fd: Int32, _ token: Token, _ interest: Readiness) throws(Errno) {
+    try control(CEPOLL_CTL_MOD, fd, token, interest)
+  }
+
+  /// Stops watching a descriptor.
+  ///
+  /// Closing its last copy does the same. Events of it that were already fetched stay in the
+  /// ``ReadyList``: their token tells.
+  public func remove(_ fd: Int32) throws(Errno) {
+    try control(CEPOLL_CTL_DEL, fd, Token(rawValue: 0), [])
+  }
+
+  /// Waits until something is ready or the time is over, and says how many are ready.
+  ///
+  /// A timeout of 0 asks without waiting, -1 waits without end. A signal ends the wait with 0, so
+  /// that the caller looks at its clock again. The corresponding C function is `epoll_wait`.
+  public func wait(into ready: ReadyList, timeoutMilliseconds: Int32) throws(Errno) -> Int {
+    let count = ready.fill(from: descriptor.raw, timeoutMilliseconds: timeoutMilliseconds)
+    if count >= 0 { return Int(count) }
+    let error = Errno.current
+    trapIfOurFault(error, "epoll_wait")
+    if error == .interrupted { return 0 }
+    throw error
+  }
+
+  private func control(
+    _ operation: Int32, _ fd: Int32, _ token: Token, _ interest: Readiness
+  ) throws(Errno) {
+    let result = cepoll_ctl(descriptor.raw, operation, fd, interest.rawValue, token.rawValue)
+    if result == -1 {
+      let error = Errno.current
+      trapIfOurFault(error, "epoll_ctl")
+      throw error
+    }
+  }
+}
+
+@available(*, unavailable)
+extension Poller: Sendable {}
+
+/// The events of one wait, in a buffer that is used again and again.
+///
+/// Belongs to the thread that made it.
+public final class ReadyList {
+  private var events: [cepoll_event]
+  /// How many events the last wait found.
+  public private(set) var count = 0
+
+  /// Makes a list for at most so many events a wait; what does not fit is reported by the next
+  /// wait.
+  public init(capacity: Int = 1024) {
+    precondition(capacity > 0, "a wait must be able to report something")
+    events = Array(repeating: cepoll_event(readiness: 0, token: 0), count: capacity)
+  }
+
+  /// How many events one wait can report.
+  public var capacity: Int { events.count }
+
+  /// One event of the last wait.
+  public subscript(index: Int) -> (token: Token, readiness: Readiness) {
+    precondition(index < count, "beyond the events of this wait")
+    let event = events[index]
+    return (Token(rawValue: event.token), Readiness(rawValue: event.readiness))
+  }
+
+  /// Lets the kernel write into the buffer and keeps its count.
+  fileprivate func fill(from poller: Int32, timeoutMilliseconds: Int32) -> Int32 {
+    let capacity = Int32(clamping: events.count)
+    let got = unsafe cepoll_wait(poller, &events, capacity, timeoutMilliseconds)
+    count = max(0, Int(got))
+    return got
+  }
+}
+
+@available(*, unavailable)
+extension ReadyList: Sendable {}

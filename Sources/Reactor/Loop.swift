@@ -1,0 +1,92 @@
+// What every turn of an event loop needs: the poller, the clock sampled once, the wheel, the
+// decision to sleep.
+//
+// Loop has no handlers and calls nobody. Its owner (a server's shard, an agent's link) writes the
+// turn on one screen and calls the phases in its own order:
+//
+//     let ready = try loop.wait(maySleep: leftovers.isEmpty)
+//     letters; leftovers; for i in 0..<ready { loop.ready[i] }; accept; handshakes
+//     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { ... } }
+//     push; flush; reap
+//
+// Sleeping with work in hand is the one mistake a loop must not make, so that decision is one pure
+// method.
+
+/// The poller, clock and wheel of one thread.
+///
+/// Belongs to the thread that made it.
+public final class Loop {
+  /// The descriptors this thread waits for.
+  public let poller: Poller
+  /// What the last ``wait(maySleep:)`` found.
+  public let ready: ReadyList
+  /// This thread's timers.
+  public let wheel: TimerWheel
+  /// Where the time comes from.
+  public let time: TimeSource
+  /// The longest one wait may last, in milliseconds.
+  ///
+  /// The kernel's waits do not count the time a machine is suspended, while deadlines do: after
+  /// waking up a laptop's timers are late by at most this.
+  public let sleepMaximumMilliseconds: Int32
+  /// The moment of this turn: sampled when the wait ended, the same for everybody within the turn.
+  public private(set) var now: Ticks
+  /// How many turns have begun.
+  public private(set) var turns: UInt64 = 0
+
+  /// Makes a loop with no descriptors and no timers.
+  public init(
+    time: TimeSource = .system, readyCapacity: Int = 1024, timerCapacity: Int = 0,
+    sleepMaximumMilliseconds: Int32 = 60_000
+  ) throws(Errno) {
+    precondition(sleepMaximumMilliseconds > 0, "a sleep lasts some time")
+    self.time = time
+    self.sleepMaximumMilliseconds = sleepMaximumMilliseconds
+    poller = try Poller()
+    ready = ReadyList(capacity: readyCapacity)
+    now = time.now()
+    wheel = TimerWheel(now: now, reserving: timerCapacity)
+  }
+
+  /// Begins a turn: waits for readiness or for the next timer, samples the time, says how many are
+  /// ready.
+  ///
+  /// Pass false while anything is left to do that no descriptor will announce (bytes inside
+  /// OpenSSL, an unfinished batch): the wait then only looks.
+  public func wait(maySleep: Bool) throws(Errno) -> Int {
+    // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
+    let timeout = time.passesByItself ? sleepMilliseconds(maySleep: maySleep) : 0
+    let count = try poller.wait(into: ready, timeoutMilliseconds: timeout)
+    now = max(now, time.now())
+    turns &+= 1
+    return count
+  }
+
+  /// How long the next wait may sleep: 0 with work in hand, else until the next timer, else the
+  /// maximum.
+  ///
+  /// Reads the clock anew: the turn that just ended took time, and counting from its beginning
+  /// would oversleep by that much.
+  public func sleepMilliseconds(maySleep: Bool) -> Int32 {
+    guard maySleep else { return 0 }
+    guard let wake = wheel.nextWake() else { return sleepMaximumMilliseconds }
+    return Int32(clamping: min(UInt64(sleepMaximumMilliseconds), wake.since(time.now())))
+  }
+
+  /// Arms a timer so many milliseconds after the moment of this turn.
+  public func arm(afterMilliseconds milliseconds: UInt64, payload: UInt64) -> TimerHandle {
+    wheel.arm(deadline: now + milliseconds, payload: payload)
+  }
+
+  /// Brings the wheel to the moment of this turn and says how many timers to pop.
+  ///
+  /// Pop at most that many: a timer that a handler arms for now then waits for the next turn, which
+  /// does not sleep.
+  public func gatherExpired() -> Int { wheel.advance(to: now) }
+
+  /// The payload of the next expired timer, or nil if it was disarmed meanwhile.
+  public func popExpired() -> UInt64? { wheel.popExpired() }
+}
+
+@available(*, unavailable)
+extension Loop: Sendable {}
