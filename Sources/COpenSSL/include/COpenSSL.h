@@ -1,3 +1,147 @@
-#ifndef COpenSSL_H
-#define COpenSSL_H
+// OpenSSL 3 as Swift can see it. The headers come first; below them stands one static inline line
+// for each macro, variadic function or typed stack that Swift cannot import, under its own name
+// with the prefix `copenssl_`. These lines translate and never decide: whoever reads Swift code
+// that calls `copenssl_SSL_CTX_set_mode` looks up SSL_CTX_set_mode in the manual and knows it all.
+#ifndef COPENSSL_H
+#define COPENSSL_H
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <stdint.h>
+
+_Static_assert(OPENSSL_VERSION_MAJOR == 3, "written against the behaviour of OpenSSL 3");
+
+// Options are shifts of 64-bit values, which Swift does not import.
+static const uint64_t COPENSSL_SSL_OP_NO_COMPRESSION = SSL_OP_NO_COMPRESSION;
+static const uint64_t COPENSSL_SSL_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
+static const uint64_t COPENSSL_SSL_OP_NO_TICKET = SSL_OP_NO_TICKET;
+static const uint64_t COPENSSL_SSL_OP_CIPHER_SERVER_PREFERENCE = SSL_OP_CIPHER_SERVER_PREFERENCE;
+
+// SSL_CTX and SSL
+
+static inline long copenssl_SSL_CTX_set_mode(SSL_CTX *ctx, long mode) {
+  return SSL_CTX_set_mode(ctx, mode);
+}
+static inline long copenssl_SSL_CTX_set_min_proto_version(SSL_CTX *ctx, int version) {
+  return SSL_CTX_set_min_proto_version(ctx, version);
+}
+static inline long copenssl_SSL_CTX_set_max_proto_version(SSL_CTX *ctx, int version) {
+  return SSL_CTX_set_max_proto_version(ctx, version);
+}
+static inline long copenssl_SSL_CTX_set_session_cache_mode(SSL_CTX *ctx, long mode) {
+  return SSL_CTX_set_session_cache_mode(ctx, mode);
+}
+static inline long copenssl_SSL_CTX_set_read_ahead(SSL_CTX *ctx, int yes) {
+  return SSL_CTX_set_read_ahead(ctx, yes);
+}
+static inline long copenssl_SSL_CTX_set_max_cert_list(SSL_CTX *ctx, long bytes) {
+  return SSL_CTX_set_max_cert_list(ctx, bytes);
+}
+static inline long copenssl_SSL_CTX_set1_groups_list(SSL_CTX *ctx, const char *list) {
+  return SSL_CTX_set1_groups_list(ctx, list);
+}
+static inline long copenssl_SSL_CTX_set1_sigalgs_list(SSL_CTX *ctx, const char *list) {
+  return SSL_CTX_set1_sigalgs_list(ctx, list);
+}
+static inline int copenssl_SSL_CTX_get_ex_new_index(
+    long argl, void *argp, CRYPTO_EX_new *make, CRYPTO_EX_dup *copy, CRYPTO_EX_free *release) {
+  return SSL_CTX_get_ex_new_index(argl, argp, make, copy, release);
+}
+static inline int copenssl_SSL_get_ex_new_index(
+    long argl, void *argp, CRYPTO_EX_new *make, CRYPTO_EX_dup *copy, CRYPTO_EX_free *release) {
+  return SSL_get_ex_new_index(argl, argp, make, copy, release);
+}
+static inline long copenssl_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
+  return SSL_set_tlsext_host_name(ssl, name);
+}
+static inline long copenssl_SSL_get_negotiated_group(SSL *ssl) {
+  return SSL_get_negotiated_group(ssl);
+}
+
+// Errors
+
+static inline int copenssl_ERR_GET_LIB(unsigned long code) {
+  return ERR_GET_LIB(code);
+}
+static inline int copenssl_ERR_GET_REASON(unsigned long code) {
+  return ERR_GET_REASON(code);
+}
+static inline unsigned long copenssl_ERR_PACK(int library, int function, int reason) {
+  return ERR_PACK(library, function, reason);
+}
+
+// Keys: EVP_PKEY_Q_keygen is variadic, EVP_EC_gen and EVP_RSA_gen are macros over it.
+
+static inline EVP_PKEY *copenssl_EVP_EC_gen(const char *curve) {
+  return EVP_EC_gen(curve);
+}
+static inline EVP_PKEY *copenssl_EVP_RSA_gen(size_t bits) {
+  return EVP_RSA_gen(bits);
+}
+static inline EVP_PKEY *copenssl_EVP_PKEY_Q_keygen_ED25519(void) {
+  return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+}
+static inline EVP_PKEY *copenssl_EVP_PKEY_new_ED25519_private(
+    const unsigned char *key, size_t bytes) {
+  return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, bytes);
+}
+static inline EVP_PKEY *copenssl_EVP_PKEY_new_ED25519_public(
+    const unsigned char *key, size_t bytes) {
+  return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, bytes);
+}
+
+// BIO
+
+static inline long copenssl_BIO_get_mem_data(BIO *bio, char **data) {
+  return BIO_get_mem_data(bio, data);
+}
+static inline int copenssl_BIO_set_mem_eof_return(BIO *bio, int value) {
+  return (int)BIO_set_mem_eof_return(bio, value);
+}
+
+// X.509: typed stacks, and the two structs whose fields one is meant to read.
+
+static inline STACK_OF(GENERAL_NAME) *copenssl_X509_get_subject_alt_names(const X509 *cert) {
+  return (STACK_OF(GENERAL_NAME) *)X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+}
+static inline int copenssl_sk_GENERAL_NAME_num(const STACK_OF(GENERAL_NAME) *names) {
+  return sk_GENERAL_NAME_num(names);
+}
+static inline GENERAL_NAME *copenssl_sk_GENERAL_NAME_value(
+    const STACK_OF(GENERAL_NAME) *names, int index) {
+  return sk_GENERAL_NAME_value(names, index);
+}
+static inline void copenssl_GENERAL_NAMES_free(STACK_OF(GENERAL_NAME) *names) {
+  GENERAL_NAMES_free(names);
+}
+static inline const ASN1_STRING *copenssl_GENERAL_NAME_get0_uri(const GENERAL_NAME *name) {
+  return name->type == GEN_URI ? name->d.uniformResourceIdentifier : NULL;
+}
+static inline int copenssl_sk_X509_num(const STACK_OF(X509) *certs) {
+  return sk_X509_num(certs);
+}
+static inline X509 *copenssl_sk_X509_value(const STACK_OF(X509) *certs, int index) {
+  return sk_X509_value(certs, index);
+}
+static inline void copenssl_X509V3_set_ctx_nodb(X509V3_CTX *ctx) {
+  X509V3_set_ctx_nodb(ctx);
+}
+static inline int copenssl_X509_NAME_add_CN(
+    X509_NAME *name, const unsigned char *utf8, int bytes) {
+  return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, utf8, bytes, -1, 0);
+}
+
 #endif

@@ -1,0 +1,158 @@
+// A connection as its owner sees it: bytes in, bytes out, an interest in readiness, an end. Shared
+// by the server's sessions and by the agent. It decides nothing: deadlines, budgets and the reason
+// for closing are its owner's, who asks (pull) and is never called.
+//
+// A turn with it: `mayReceive(on:)` and `mayFlush(on:)` say what an event lets run;
+// `receive(into:)` and `flush(now:)` run it; `enqueue(_:now:)` any time; `settle(_:)` once, at the
+// end; and as long as `hasLeftovers`, the loop must not sleep.
+public import Reactor
+
+/// A transport with its outbound queue and its interest in readiness.
+///
+/// Belongs to one thread.
+public final class ByteChannel {
+  /// By what the owner's tables and epoll know this connection.
+  public let token: Token
+  /// Who the peer is: read once, when the handshake is done, full or resumed.
+  public private(set) var peer: PeerIdentity?
+
+  private var transport: Transport
+  private var outbound: OutboundQueue
+  private var gate = ReadinessGate()
+
+  /// Takes over a transport.
+  /// - Parameters:
+  ///   - pool: the loop's blocks, for what cannot be sent at once.
+  ///   - outboundBytesMax: what may wait to be sent, in bytes.
+  ///   - now: the turn's time.
+  public init(
+    _ transport: consuming Transport, token: Token, pool: BlockPool, outboundBytesMax: Int,
+    now: Ticks
+  ) {
+    self.transport = transport
+    self.token = token
+    outbound = OutboundQueue(pool: pool, limit: outboundBytesMax, now: now)
+  }
+
+  // MARK: What an event lets run
+
+  /// Whether an event lets the handshake or a receive run.
+  public func mayReceive(on readiness: Readiness) -> Bool { gate.mayReceive(on: readiness) }
+
+  /// Whether an event lets a blocked flush run.
+  public func mayFlush(on readiness: Readiness) -> Bool { gate.mayFlush(on: readiness) }
+
+  /// Whether the owner wants to receive; set to false, the peer is left to fill the kernel's
+  /// buffers.
+  ///
+  /// Leftovers inside the transport are not delivered either while this is false.
+  public var receives: Bool {
+    get { gate.receives }
+    set { gate.receives = newValue }
+  }
+
+  // MARK: In
+
+  /// Takes the handshake as far as it goes now; when it is done, ``peer`` is set.
+  public func handshake() -> HandshakeStep {
+    let step = transport.handshake()
+    gate.noteHandshake(step)
+    if step == .done && peer == nil { peer = transport.readPeer() }
+    return step
+  }
+
+  /// Reads into the loop's buffer, which then holds what arrived and nothing else.
+  ///
+  /// One call per event is enough: what remains in the kernel makes the next event, what remains
+  /// inside shows in ``hasLeftovers``.
+  public func receive(into buffer: inout ReceiveBuffer) -> IOStep {
+    buffer.clear()
+    let step = transport.read(into: &buffer)
+    gate.noteReceive(step)
+    return step
+  }
+
+  /// Whether bytes wait inside the transport, for which epoll will never wake anybody.
+  public var hasLeftovers: Bool { gate.receives && transport.hasLeftovers }
+
+  // MARK: Out
+
+  /// Puts all of the bytes at the end of the queue, or none of them and says why.
+  ///
+  /// Nothing is sent before ``flush(now:bytesMax:)``.
+  public func enqueue(_ bytes: Span<UInt8>, now: Ticks) -> StoreOutcome {
+    outbound.store(bytes, now: now)
+  }
+
+  /// Sends from the queue until it is empty, the socket is full, or `bytesMax` have gone.
+  ///
+  /// - Returns: the bytes that went, which may be none of an empty queue; or what it waits for, if
+  ///   nothing went.
+  public func flush(now: Ticks, bytesMax: Int = .max) -> IOStep {
+    var sent = 0
+    var step = IOStep.progressed(0)
+    while !outbound.isEmpty && sent < bytesMax {
+      step = outbound.withFront { transport.write($0) }
+      guard case .progressed(let count) = step else { break }
+      outbound.consume(count, now: now)
+      sent += count
+    }
+    gate.noteFlush(step, isEmpty: outbound.isEmpty)
+    switch step {
+    case .progressed, .wouldBlock: return sent > 0 ? .progressed(sent) : step
+    case .ended, .failed: return step
+    }
+  }
+
+  /// Bytes that wait to be sent.
+  public var outboundCount: Int { outbound.count }
+
+  /// Since when the queue, as it was then, has not been sent completely; nil when nothing waits.
+  ///
+  /// The measure for cutting slow readers: a peer that takes a byte now and then does not reset it.
+  public var outboundWaitingSince: Ticks? { outbound.waitingSince }
+
+  // MARK: Interest and identity
+
+  /// Tells epoll what this connection waits for now, if that changed; the first call adds it.
+  public func settle(_ poller: Poller) throws(Errno) {
+    guard transport.descriptor >= 0 else { return }
+    try gate.settle(poller, transport.descriptor, token)
+  }
+
+  /// The descriptor's number; -1 once closed.
+  public var descriptor: Int32 { transport.descriptor }
+
+  /// Whether the handshake resumed an earlier session.
+  public var resumed: Bool { transport.resumed }
+
+  /// The certificate for which the handshake failed, for the audit.
+  public func readRefusedPeer() -> PeerIdentity? { transport.readRefusedPeer() }
+
+  /// The session that arrived since the last call, for a client to keep; ask after each receive.
+  public func takeNewSession() -> [UInt8]? { transport.takeNewSession() }
+
+  // MARK: End
+
+  /// Tells the peer that no byte will follow, once the queue is empty; receiving may go on.
+  ///
+  /// - Precondition: nothing waits to be sent.
+  public func finishSending() -> IOStep {
+    precondition(outbound.isEmpty, "flush before the end is announced, or the queue is lost")
+    return transport.finishWriting()
+  }
+
+  /// Closes the descriptor and gives back all memory; what was queued is lost.
+  ///
+  /// Idempotent.
+  /// - Parameter sendCloseNotify: whether the peer is told first, as far as that goes without
+  ///   waiting.
+  public func close(sendCloseNotify: Bool) {
+    if sendCloseNotify { _ = transport.finishWriting() }
+    transport = .closed
+    outbound.removeAll()
+  }
+}
+
+@available(*, unavailable)
+extension ByteChannel: Sendable {}

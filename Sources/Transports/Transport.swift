@@ -1,0 +1,150 @@
+// The seam between a session and the way its bytes travel. An enum and not a protocol: the kinds
+// are few and known, a switch costs a few nanoseconds where an existential costs fifty, and a new
+// kind does not compile until every operation has thought about it.
+import Reactor
+
+/// A connection by whichever means.
+///
+/// Belongs to one thread.
+public enum Transport: ~Copyable {
+  /// Without TLS.
+  case plain(PlainTransport)
+  /// With TLS on OpenSSL.
+  case tls(TLSTransport)
+  /// Closed: the descriptor is gone and its number may be another connection's.
+  case closed
+
+  /// Steps the handshake; a transport without one is done at once.
+  public mutating func handshake() -> HandshakeStep {
+    switch consume self {
+    case .plain(let plain):
+      self = .plain(plain)
+      return .done
+    case .tls(var tls):
+      let step = tls.handshake()
+      self = .tls(tls)
+      return step
+    case .closed:
+      self = .closed
+      return .failed(TransportError(.closed))
+    }
+  }
+
+  /// Reads what there is, up to the free room of `buffer`.
+  public mutating func read(into buffer: inout ReceiveBuffer) -> IOStep {
+    switch consume self {
+    case .plain(var plain):
+      let step = plain.read(into: &buffer)
+      self = .plain(plain)
+      return step
+    case .tls(var tls):
+      let step = tls.read(into: &buffer)
+      self = .tls(tls)
+      return step
+    case .closed:
+      self = .closed
+      return .failed(TransportError(.closed))
+    }
+  }
+
+  /// Writes from the start of `bytes` as much as goes at once.
+  ///
+  /// After ``IOStep/wouldBlock(_:)`` the next call must begin with the same bytes, at least as
+  /// many.
+  public mutating func write(_ bytes: Span<UInt8>) -> IOStep {
+    switch consume self {
+    case .plain(var plain):
+      let step = plain.write(bytes)
+      self = .plain(plain)
+      return step
+    case .tls(var tls):
+      let step = tls.write(bytes)
+      self = .tls(tls)
+      return step
+    case .closed:
+      self = .closed
+      return .failed(TransportError(.closed))
+    }
+  }
+
+  /// Tells the peer that no byte will follow; reading may go on.
+  public mutating func finishWriting() -> IOStep {
+    switch consume self {
+    case .plain(var plain):
+      let step = plain.finishWriting()
+      self = .plain(plain)
+      return step
+    case .tls(var tls):
+      let step = tls.finishWriting()
+      self = .tls(tls)
+      return step
+    case .closed:
+      self = .closed
+      return .failed(TransportError(.closed))
+    }
+  }
+
+  /// Whether bytes wait inside the transport, for which epoll will never wake anybody.
+  public var hasLeftovers: Bool {
+    switch self {
+    case .plain: false
+    case .closed: false
+    case .tls(let tls): tls.hasLeftovers
+    }
+  }
+
+  /// The descriptor's number, for epoll; -1 once closed.
+  public var descriptor: Int32 {
+    switch self {
+    case .plain(let plain): plain.descriptor
+    case .tls(let tls): tls.descriptor
+    case .closed: -1
+    }
+  }
+
+  /// Whether a handshake resumed an earlier session.
+  public var resumed: Bool {
+    switch self {
+    case .plain: false
+    case .closed: false
+    case .tls(let tls): tls.resumed
+    }
+  }
+
+  /// The peer's certificate; nil without TLS, or if it showed none.
+  public func readPeer() -> PeerIdentity? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readPeer()
+    }
+  }
+
+  /// The certificate for which a handshake failed, for the audit.
+  public func readRefusedPeer() -> PeerIdentity? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readRefusedPeer()
+    }
+  }
+
+  /// The session that arrived since the last call, for a client to keep.
+  public mutating func takeNewSession() -> [UInt8]? {
+    switch consume self {
+    case .plain(let plain):
+      self = .plain(plain)
+      return nil
+    case .tls(var tls):
+      let session = tls.takeNewSession()
+      self = .tls(tls)
+      return session
+    case .closed:
+      self = .closed
+      return nil
+    }
+  }
+}
+
+@available(*, unavailable)
+extension Transport: Sendable {}
