@@ -1,0 +1,128 @@
+// The hash tree over a task's targets, in the shape of RFC 6962 section 2.1 for any number of leaves.
+// The signed statement carries its root; each push carries one leaf's path of some 17 hashes, so that
+// a broken notification server cannot turn a task to a machine that nobody chose. Levels lie one
+// after the other in one array: an odd last node of a level rises unchanged to the next, which is the
+// same tree as RFC 6962's recursive definition (the tests hold a recursive twin against it).
+
+public import BGBModel
+
+/// The Merkle tree of one task's targets, in the order of its target set.
+public struct MerkleTree: Sendable {
+  /// How many leaves there are.
+  public let count: Int
+  private var nodes: [UInt8]
+  private var levelStarts: [Int]
+
+  private static let leafPrefix: UInt8 = 0
+  private static let nodePrefix: UInt8 = 1
+
+  /// Builds the tree in O(n): leaf i is the i-th client.
+  public init(leaves: [ClientID]) {
+    count = leaves.count
+    var widths = [count]
+    while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
+    levelStarts = []
+    var total = 0
+    for width in widths {
+      levelStarts.append(total)
+      total += width
+    }
+    nodes = [UInt8](repeating: 0, count: total * Limits.hashBytes)
+    let hasher = Hasher256()
+    var storage = nodes
+    unsafe storage.withUnsafeMutableBytes { bytes in
+      for (index, leaf) in leaves.enumerated() {
+        let input = leaf.bits.bytes
+        unsafe input.withUnsafeBytes { input in
+          unsafe hasher.hash(
+            prefix: MerkleTree.leafPrefix, input, into: MerkleTree.node(index, of: bytes))
+        }
+      }
+      for level in widths.indices.dropFirst() {
+        unsafe MerkleTree.join(
+          width: widths[level - 1], from: levelStarts[level - 1], to: levelStarts[level],
+          in: bytes, with: hasher)
+      }
+    }
+    nodes = storage
+  }
+
+  private static func join(
+    width: Int, from below: Int, to above: Int, in bytes: UnsafeMutableRawBufferPointer,
+    with hasher: borrowing Hasher256
+  ) {
+    for index in 0..<width / 2 {
+      let start = (below + 2 * index) * Limits.hashBytes
+      let pair = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64])
+      unsafe hasher.hash(prefix: nodePrefix, pair, into: node(above + index, of: bytes))
+    }
+    guard width % 2 == 1 else { return }
+    let last = unsafe UnsafeRawBufferPointer(node(below + width - 1, of: bytes))
+    unsafe node(above + width / 2, of: bytes).copyMemory(from: last)
+  }
+
+  private static func node(
+    _ index: Int, of bytes: UnsafeMutableRawBufferPointer
+  ) -> UnsafeMutableRawBufferPointer {
+    let start = index * Limits.hashBytes
+    return unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + Limits.hashBytes])
+  }
+
+  /// The root: 32 bytes; of no leaves, the SHA-256 of nothing.
+  public var root: [UInt8] {
+    count == 0 ? Digest.sha256([]) : Array(nodes.suffix(Limits.hashBytes))
+  }
+
+  /// The hashes from a leaf's sibling up to below the root, in O(log n); empty for no such leaf.
+  public func path(at index: Int) -> [[UInt8]] {
+    siblings(of: index).map { Array(nodes[$0 * Limits.hashBytes..<($0 + 1) * Limits.hashBytes]) }
+  }
+
+  /// The same path as its hashes one after the other: one allocation, for frames.
+  public func flatPath(at index: Int) -> [UInt8] {
+    var path: [UInt8] = []
+    path.reserveCapacity(levelStarts.count * Limits.hashBytes)
+    for sibling in siblings(of: index) {
+      path.append(contentsOf: nodes[sibling * Limits.hashBytes..<(sibling + 1) * Limits.hashBytes])
+    }
+    return path
+  }
+
+  private func siblings(of leaf: Int) -> [Int] {
+    guard leaf >= 0, leaf < count else { return [] }
+    var siblings: [Int] = []
+    var index = leaf
+    for level in levelStarts.indices.dropLast() {
+      let width = levelStarts[level + 1] - levelStarts[level]
+      let sibling = index ^ 1
+      if sibling < width { siblings.append(levelStarts[level] + sibling) }
+      index /= 2
+    }
+    return siblings
+  }
+
+  /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).
+  public static func verify(
+    leaf: ClientID, index: Int, count: Int, path: [[UInt8]], root: [UInt8]
+  ) -> Bool {
+    guard index >= 0, index < count, path.count <= Limits.merklePathMax else { return false }
+    var hash = Digest.sha256([leafPrefix] + leaf.bits.bytes)
+    var node = index
+    var last = count - 1
+    for sibling in path {
+      guard last > 0, sibling.count == Limits.hashBytes else { return false }
+      if node & 1 == 1 || node == last {
+        hash = Digest.sha256([nodePrefix] + sibling + hash)
+        while node & 1 == 0, node != 0 {
+          node >>= 1
+          last >>= 1
+        }
+      } else {
+        hash = Digest.sha256([nodePrefix] + hash + sibling)
+      }
+      node >>= 1
+      last >>= 1
+    }
+    return last == 0 && hash == root
+  }
+}

@@ -1,0 +1,51 @@
+// Signing a task where it is made, and deciding at the agent whether a pushed task may be begun. The
+// decision is one pure function of what came and what the agent knows: signature, site, membership,
+// time, in this order, so that nothing unsigned is ever judged by its contents.
+
+public import BGBModel
+
+/// The site's signature on a task.
+public enum TaskSignature {
+  /// Signs a statement; its key id becomes that of the key.
+  public static func sign(_ statement: TaskStatement, with key: SigningKey) -> SignedTask {
+    var statement = statement
+    statement.keyID = key.keyID
+    let bytes = statement.encoded()
+    return SignedTask(statement: bytes, signature: key.sign(bytes))
+  }
+
+  /// The statement, if one of the keys signed exactly its bytes.
+  public static func verify(
+    _ task: SignedTask, keys: [PublicKey]
+  ) throws(TaskRejection) -> TaskStatement {
+    guard task.statement.count <= Limits.statementBytesMax,
+      let statement = try? TaskStatement(decoding: task.statement)
+    else { throw .malformed }
+    guard !task.signature.isEmpty else { throw .unsigned }
+    guard let key = keys.first(where: { $0.keyID == statement.keyID }) else { throw .unknownKey }
+    guard key.verify(task.signature, over: task.statement) else { throw .badSignature }
+    return statement
+  }
+}
+
+/// Whether a pushed task may be begun by this client now.
+public enum TaskCheck {
+  /// The statement, if everything that the site signed allows this client to begin it at `now`.
+  ///
+  /// The arguments are the fields of a PushTask message or of a task in a policy answer. `now` is the agent's clock corrected by the server's. A deadline is kept iff `now < deadline`;
+  /// the beginning iff `now >= notBefore`. Action and parameters are not looked at here.
+  public static func admit(
+    task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
+    client: ClientID, now: WallTime
+  ) throws(TaskRejection) -> TaskStatement {
+    let statement = try TaskSignature.verify(task, keys: keys)
+    guard statement.site == site else { throw .foreignSite }
+    let isTarget = MerkleTree.verify(
+      leaf: client, index: Int(leafIndex), count: Int(statement.targetCount),
+      path: path, root: statement.targetRoot)
+    guard isTarget else { throw .notTarget }
+    guard now < statement.deliverBefore, now < statement.startBefore else { throw .expired }
+    guard now >= statement.notBefore else { throw .notYetValid }
+    return statement
+  }
+}
