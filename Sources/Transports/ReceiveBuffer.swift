@@ -13,10 +13,20 @@ public struct ReceiveBuffer: ~Copyable {
     storage = [UInt8](repeating: 0, count: capacity)
   }
 
-  /// The bytes that the last receive delivered.
+  /// The bytes that the last receive delivered, for a buffer in a local variable.
+  ///
+  /// A span into a property of a class may not leave the expression that reaches the property: there
+  /// use ``withBytes(_:)``.
   public var bytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { storage.span.extracting(first: filled) }
+  }
+
+  /// Shows the bytes that the last receive delivered.
+  public borrowing func withBytes<Result, Failure: Error>(
+    _ body: (Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(storage.span.extracting(first: filled))
   }
 
   /// How many bytes the last receive delivered.
