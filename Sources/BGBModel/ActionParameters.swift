@@ -46,7 +46,9 @@ public struct ActionParameters: Hashable, Sendable {
   public static let none = ActionParameters([])
 
   /// Takes values in any order.
-  public init(_ values: [Value]) { self.values = values.sorted { $0.name < $1.name } }
+  public init(_ values: [Value]) {
+    self.values = values.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
 
   /// The value of a name, if given.
   public subscript(name: String) -> String? { values.first { $0.name == name }?.text }
@@ -84,7 +86,9 @@ public struct ActionParameters: Hashable, Sendable {
     for _ in 0..<count {
       let name = try reader.text(limit: Limits.parameterNameBytesMax)
       let text = try reader.text(limit: Limits.parameterBytesMax)
-      if let last = values.last, last.name >= name { throw .badValue }
+      if let last = values.last, !last.name.utf8.lexicographicallyPrecedes(name.utf8) {
+        throw .badValue
+      }
       values.append(Value(name: name, text: text))
     }
     self.values = values
@@ -96,8 +100,8 @@ extension ParameterKind {
   public func admits(_ text: String) -> Bool {
     switch self {
     case .path:
-      text.utf8.count <= Limits.parameterBytesMax && text.hasPrefix("/") && text.isPrintable
-        && !text.split(separator: "/").contains("..") && (text == "/" || !text.hasSuffix("/"))
+      text.utf8.count <= Limits.parameterBytesMax && text.isPrintable
+        && ParameterKind.isAbsolutePath(text.utf8)
     case .word(let bytesMax):
       !text.isEmpty && text.utf8.count <= bytesMax && !text.hasPrefix("-") && !text.hasPrefix(".")
         && text.utf8.allSatisfy(ParameterKind.isWordByte)
@@ -105,6 +109,14 @@ extension ParameterKind {
     case .number(let range):
       if let number = Int64(text), String(number) == text { range.contains(number) } else { false }
     }
+  }
+
+  /// Judged by bytes, as the file system does: a slash and a combining mark after it are one character
+  /// of a string, and `/a/../` would hide in it.
+  private static func isAbsolutePath(_ path: String.UTF8View) -> Bool {
+    let slash = UInt8(ascii: "/")
+    guard path.first == slash, path.count == 1 || path.last != slash else { return false }
+    return !path.split(separator: slash).contains { $0.elementsEqual("..".utf8) }
   }
 
   private static func isWordByte(_ byte: UInt8) -> Bool {

@@ -1,0 +1,143 @@
+// The lines of a report, each way: header, presence record, outcome record, end. docs/REPORTS.md has
+// the same as a table, with an example that the tests compare with this code's.
+
+import BGBModel
+
+extension ReportHeader {
+  /// The word and version that begin every report.
+  static let magic = "BGB-REPORT 1"
+
+  /// The header line without its line feed.
+  func line(count: Int) -> String {
+    "\(ReportHeader.magic) \(kind.rawValue) site=\(site) server=\(serverID) epoch=\(epoch) "
+      + "sequence=\(sequence) scope=\(scope.rawValue) written=\(writtenAt) count=\(count)"
+  }
+
+  /// Reads a header line; nil for anything that `line` would not write.
+  static func read(_ line: Substring) -> (header: ReportHeader, count: Int)? {
+    let words = ReportText.split(line, at: " ")
+    guard words.count == 10, "\(words[0]) \(words[1])" == magic,
+      let kind = ReportKind(rawValue: String(words[2])),
+      let site = value(words[3], "site=").flatMap({ SiteCode($0) }),
+      let server = value(words[4], "server=").flatMap({ ReportText.number($0, UInt32.self) }),
+      let epoch = value(words[5], "epoch=").flatMap({ ReportText.number($0, UInt64.self) }),
+      let sequence = value(words[6], "sequence=").flatMap({ ReportText.number($0, UInt64.self) }),
+      let scope = value(words[7], "scope=").flatMap({ ReportScope(rawValue: String($0)) }),
+      let writtenAt = value(words[8], "written=").flatMap(ReportText.moment),
+      let count = value(words[9], "count=").flatMap({ ReportText.number($0, Int.self) }),
+      count >= 0, sequence > 0, kind == .presence || scope == .delta
+    else { return nil }
+    let header = ReportHeader(
+      kind: kind, site: site, serverID: ServerID(server), epoch: epoch, sequence: sequence,
+      scope: scope, writtenAt: writtenAt)
+    return (header, count)
+  }
+
+  static func value(_ word: Substring, _ name: String) -> Substring? {
+    word.hasPrefix(name) ? word.dropFirst(name.count) : nil
+  }
+}
+
+extension PresenceRecord {
+  /// The record line without its line feed.
+  var reportLine: String {
+    let addresses = facts.addresses.prefix(Limits.addressesMax).map {
+      ReportText.escape(String($0.cut(toBytes: Limits.addressBytesMax)), alsoComma: true)
+    }
+    let fields = [
+      clientID.description, isOnline ? "online" : "offline", since.description,
+      lastProof.description, reason.name, channel.name, String(session),
+      ReportText.escape(String(facts.hostname.cut(toBytes: Limits.hostnameBytesMax))),
+      ReportText.escape(String(facts.operatingSystem.cut(toBytes: Limits.descriptionBytesMax))),
+      ReportText.escape(String(facts.agentVersion.cut(toBytes: Limits.descriptionBytesMax))),
+      // No address at all is the empty field; `-` is one address that is empty.
+      addresses.joined(separator: ","),
+    ]
+    return fields.joined(separator: "\t")
+  }
+
+  /// Reads a record line; nil for anything that `reportLine` would not write.
+  init?(reportLine line: Substring) {
+    let fields = ReportText.split(line, at: "\t")
+    guard fields.count == 11, let clientID = ClientID(fields[0]),
+      fields[1] == "online" || fields[1] == "offline", let since = ReportText.moment(fields[2]),
+      let lastProof = ReportText.moment(fields[3]),
+      let reason = PresenceReason.allCases.first(where: { $0.name == fields[4] }),
+      let channel = ChannelKind.allCases.first(where: { $0.name == fields[5] }),
+      let session = ReportText.number(fields[6], UInt64.self),
+      let hostname = ReportText.unescape(fields[7], limit: Limits.hostnameBytesMax),
+      let system = ReportText.unescape(fields[8], limit: Limits.descriptionBytesMax),
+      let version = ReportText.unescape(fields[9], limit: Limits.descriptionBytesMax)
+    else { return nil }
+    var facts = ClientFacts(hostname: hostname, operatingSystem: system, agentVersion: version)
+    if !fields[10].isEmpty {
+      let words = ReportText.split(fields[10], at: ",")
+      guard words.count <= Limits.addressesMax else { return nil }
+      for word in words {
+        let address = ReportText.unescape(word, limit: Limits.addressBytesMax, alsoComma: true)
+        guard !word.isEmpty, let address else { return nil }
+        facts.addresses.append(address)
+      }
+    }
+    self.init(
+      clientID: clientID, isOnline: fields[1] == "online", since: since, lastProof: lastProof,
+      reason: reason, channel: channel, session: session, facts: facts)
+  }
+}
+
+extension OutcomeRecord {
+  /// The record line without its line feed.
+  var reportLine: String {
+    let fields = [
+      clientID.description, outcome.taskID.description, outcome.state.name, String(outcome.code),
+      String(pushes), outcome.at.description,
+      ReportText.escape(String(outcome.text.cut(toBytes: Limits.outcomeTextBytesMax))),
+    ]
+    return fields.joined(separator: "\t")
+  }
+
+  /// Reads a record line; nil for anything that `reportLine` would not write.
+  init?(reportLine line: Substring) {
+    let fields = ReportText.split(line, at: "\t")
+    guard fields.count == 7, let clientID = ClientID(fields[0]), let taskID = TaskID(fields[1]),
+      let state = TaskState(named: String(fields[2])),
+      let code = ReportText.number(fields[3], Int32.self),
+      let pushes = ReportText.number(fields[4], UInt32.self),
+      let at = ReportText.moment(fields[5]),
+      let text = ReportText.unescape(fields[6], limit: Limits.outcomeTextBytesMax)
+    else { return nil }
+    self.init(
+      clientID: clientID, pushes: pushes,
+      outcome: TaskOutcome(taskID: taskID, state: state, code: code, text: text, at: at))
+  }
+}
+
+/// The two lines after the records.
+enum ReportFooter {
+  /// Begins the line with count and checksum.
+  static let end = "END"
+  /// Begins the last line.
+  static let signature = "SIGNATURE"
+
+  /// The end line without its line feed.
+  static func endLine(count: Int, checksum: UInt32) -> String {
+    let digits = String(checksum, radix: 16)
+    let padded = String(repeating: "0", count: 8 - digits.count) + digits
+    return "\(end) count=\(count) crc32c=\(padded)"
+  }
+
+  /// The signature line without its line feed; `-` for no signature.
+  static func signatureLine(_ bytes: [UInt8]) -> String {
+    "\(signature) \(bytes.isEmpty ? "-" : Base64.encode(bytes))"
+  }
+
+  /// Reads a signature line; empty for `-`, nil for anything that `signatureLine` would not write.
+  static func readSignature(_ line: Substring) -> [UInt8]? {
+    let prefix = "\(signature) "
+    guard line.hasPrefix(prefix) else { return nil }
+    let text = line.dropFirst(prefix.count)
+    if text == "-" { return [] }
+    guard let bytes = Base64.decode(text), bytes.count == Limits.signatureBytes else { return nil }
+    return bytes
+  }
+}
