@@ -15,8 +15,8 @@ public struct ReceiveBuffer: ~Copyable {
 
   /// The bytes that the last receive delivered, for a buffer in a local variable.
   ///
-  /// A span into a property of a class may not leave the expression that reaches the property: there
-  /// use ``withBytes(_:)``.
+  /// A span into a property of a class may not leave the expression that reaches the property:
+  /// there use ``withBytes(_:)``.
   public var bytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { storage.span.extracting(first: filled) }

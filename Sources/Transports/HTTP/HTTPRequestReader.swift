@@ -109,7 +109,8 @@ public struct HTTPRequestReader: Sendable {
   private mutating func findHeadEnd() -> Int? {
     var index = searchFrom
     while index + 3 < bytes.count {
-      if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13, bytes[index + 3] == 10 {
+      if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13, bytes[index + 3] == 10
+      {
         return index
       }
       index += 1

@@ -1,10 +1,12 @@
 // One SSL_CTX: the certificate, the trust and the rules that many connections share. To reload is
 // to make a new context for the connections to come; those that live keep the old one.
 import COpenSSL
+import Reactor
 
 /// The credentials and rules under which connections are made.
 ///
-/// Confined to one thread, with all connections made from it.
+/// Confined to one thread, with all connections made from it. Making one makes the process ignore
+/// SIGPIPE, which programs that it starts inherit unless they are started with the default again.
 @safe
 public final class TLSContext {
   /// Which end of the handshake this context is for.
@@ -37,6 +39,8 @@ public final class TLSContext {
     role: TLSRole, certificateChainFile: String?, privateKeyFile: String?, caFile: String?,
     options: TLSOptions = TLSOptions()
   ) throws(TLSSetupError) {
+    // OpenSSL writes with write(2): without this a peer that vanished would kill the process.
+    Signals.ignoreBrokenPipe()
     _ = ErrorQueue.clear()
     let method = unsafe role == .server ? TLS_server_method() : TLS_client_method()
     guard let pointer = unsafe SSL_CTX_new(method) else { throw setupError("no TLS context") }

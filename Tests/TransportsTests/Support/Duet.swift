@@ -1,0 +1,111 @@
+// Two channels that talk to each other over a wire, plain or with TLS, driven step by step by the
+// test.
+import Reactor
+import Testing
+
+@testable import Transports
+
+/// The transports that the contract holds for.
+enum TransportKind: CaseIterable, CustomTestStringConvertible {
+  case plain, tls
+
+  var testDescription: String { self == .plain ? "plain" : "TLS" }
+}
+
+/// A client and a server, connected by a ``Wire``.
+final class Duet {
+  let wire: Wire
+  let client: ByteChannel
+  let server: ByteChannel
+  let pool = BlockPool(limit: 4096)
+  let now = Ticks(milliseconds: 1000)
+  private let site: Site?
+  private var buffer: ReceiveBuffer
+
+  init(
+    _ kind: TransportKind, outboundBytesMax: Int = 4 << 20, receiveBytes: Int = 65536,
+    serverOptions: TLSOptions = TLSOptions()
+  ) throws {
+    let (wire, clientSocket, serverSocket) = Wire.make()
+    self.wire = wire
+    let clientEnd = Descriptor(owning: clientSocket)
+    let serverEnd = Descriptor(owning: serverSocket)
+    let near: Transport
+    let far: Transport
+    switch kind {
+    case .plain:
+      site = nil
+      near = .plain(PlainTransport(clientEnd))
+      far = .plain(PlainTransport(serverEnd))
+    case .tls:
+      let site = Site()
+      near = .tls(
+        try TLSTransport(clientEnd, context: try site.clientContext(), serverName: "mp.test"))
+      far = .tls(try TLSTransport(serverEnd, context: try site.serverContext(serverOptions)))
+      self.site = site
+    }
+    client = ByteChannel(
+      near, token: Token(generation: 1, index: 1), pool: pool,
+      outboundBytesMax: outboundBytesMax, now: now)
+    server = ByteChannel(
+      far, token: Token(generation: 1, index: 2), pool: pool,
+      outboundBytesMax: outboundBytesMax, now: now)
+    buffer = ReceiveBuffer(capacity: receiveBytes)
+  }
+
+  /// Takes both handshakes to their end, carrying at most so many bytes at a time.
+  func shakeHands(bytesAtATime: Int = .max) throws {
+    var clientStep = HandshakeStep.wouldBlock(.readable)
+    var serverStep = clientStep
+    for _ in 0..<100_000 {
+      clientStep = client.handshake()
+      serverStep = server.handshake()
+      if clientStep == .done && serverStep == .done { return }
+      if case .failed(let error) = clientStep { throw error }
+      if case .failed(let error) = serverStep { throw error }
+      wire.carry(.toServer, atMost: bytesAtATime)
+      wire.carry(.toClient, atMost: bytesAtATime)
+    }
+    Issue.record("the handshake does not end: client \(clientStep), server \(serverStep)")
+  }
+
+  /// Sends all of the bytes from one channel to the other and returns what arrived, in pieces.
+  func send(
+    _ bytes: [UInt8], from sender: ByteChannel, bytesAtATime: Int = .max
+  ) -> [UInt8] {
+    #expect(sender.enqueue(bytes.span, now: now) == .stored)
+    let receiver = sender === client ? server : client
+    let way: Wire.Way = sender === client ? .toServer : .toClient
+    var arrived: [UInt8] = []
+    for _ in 0..<1_000_000 where arrived.count < bytes.count {
+      if case .failed(let error) = sender.flush(now: now) {
+        Issue.record("flush: \(error)")
+        return arrived
+      }
+      wire.carry(way, atMost: bytesAtATime)
+      guard case .progressed = receive(on: receiver, appendingTo: &arrived) else { continue }
+    }
+    return arrived
+  }
+
+  /// Receives once.
+  @discardableResult
+  func receive(on channel: ByteChannel, appendingTo arrived: inout [UInt8]) -> IOStep {
+    let step = channel.receive(into: &buffer)
+    buffer.withBytes { bytes in
+      for index in 0..<bytes.count { arrived.append(bytes[index]) }
+    }
+    return step
+  }
+
+  /// Receives once and expects no bytes.
+  func receive(on channel: ByteChannel) -> IOStep {
+    var arrived: [UInt8] = []
+    return receive(on: channel, appendingTo: &arrived)
+  }
+}
+
+/// Bytes that differ at every place where a mistake would shift them.
+func pattern(_ count: Int) -> [UInt8] {
+  (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+}
