@@ -15,6 +15,8 @@ public enum Limits {
   public static let outboundBytesMax = 65_536
   /// Bytes waiting to be sent to all clients of one process together.
   public static let outboundBytesPerProcessMax = 256 << 20
+  /// Bytes of one HTTP answer at most: a client's policies must fit.
+  public static let responseBytesMax = 1 << 20
   /// Tasks pushed to one client and not yet acknowledged.
   public static let unacknowledgedPushesMax = 32
 

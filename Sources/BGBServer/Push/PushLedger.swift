@@ -1,0 +1,200 @@
+// What this server knows of each (task, client) pair: pushed how often, answered or not. Pure: it
+// takes values and `now`, and says whom to push to next. The agents' journals make pushing twice
+// harmless, so the ledger may forget at a crash; the database and the outcome journal may not.
+
+import BGBModel
+import SiteDatabase
+
+/// One push to make.
+struct PushOrder: Equatable {
+  /// The task.
+  let taskID: TaskID
+  /// The client's leaf in the task's tree.
+  let leaf: Int
+  /// The client.
+  let clientID: ClientID
+}
+
+/// What an answer meant.
+enum AnswerEffect: Equatable {
+  /// News: count it and pass it on.
+  case news(pushes: UInt32)
+  /// Known already.
+  case repeated
+  /// The task is not here (any more): believe the agent, the manager checks against the snapshot.
+  case unknownTask
+  /// The client is no target of the task: it invents.
+  case notTarget
+}
+
+/// The ledger of all live tasks of this server.
+struct PushLedger {
+  private struct LiveTask {
+    let plan: TaskPlan
+    var states: [TaskState]
+    var pushes: [UInt8]
+    /// Leaves below it have been looked at since the task came.
+    var cursor = 0
+    var pushedUnanswered = 0
+    var isCancelled: Bool
+    /// The moment until which the next push must wait, when the operation is paced.
+    var nextPushAt = Int64.min
+  }
+
+  private var tasks: [TaskID: LiveTask] = [:]
+  private var order: [TaskID] = []
+
+  /// Tasks that can still be delivered or answered.
+  var taskCount: Int { tasks.count }
+  /// The ids of the live tasks, oldest first.
+  var taskIDs: [TaskID] { order }
+
+  /// Takes a task over; returns false when it is here already.
+  mutating func add(_ plan: TaskPlan) -> Bool {
+    guard tasks[plan.record.taskID] == nil else { return false }
+    var task = LiveTask(
+      plan: plan, states: Array(repeating: .queued, count: plan.clients.count),
+      pushes: Array(repeating: 0, count: plan.clients.count),
+      isCancelled: plan.record.isCancelled)
+    for leaf in plan.answered { task.states[leaf] = .delivered }
+    tasks[plan.record.taskID] = task
+    order.append(plan.record.taskID)
+    return true
+  }
+
+  /// The plan of a live task.
+  func plan(of taskID: TaskID) -> TaskPlan? { tasks[taskID]?.plan }
+
+  /// Withdraws a task: no more pushes. Returns leaves that may have it and were not begun.
+  mutating func cancel(_ taskID: TaskID) -> [ClientID] {
+    guard var task = tasks[taskID], !task.isCancelled else { return [] }
+    task.isCancelled = true
+    tasks[taskID] = task
+    return task.states.indices.compactMap { leaf in
+      switch task.states[leaf] {
+      case .pushed, .delivered, .deferred: task.plan.clients[leaf]
+      default: nil
+      }
+    }
+  }
+
+  /// Whether some task's first round over its targets is not finished.
+  func hasFanOutWork(at now: WallTime) -> Bool {
+    tasks.values.contains { task in
+      task.cursor < task.states.count && PushLedger.isDeliverable(task, at: now)
+        && now.milliseconds >= task.nextPushAt
+    }
+  }
+
+  /// When the next paced push is due, if one waits for its time.
+  func nextPacedPush(at now: WallTime) -> WallTime? {
+    var earliest: Int64?
+    for task in tasks.values
+    where task.cursor < task.states.count && PushLedger.isDeliverable(task, at: now) {
+      guard task.nextPushAt > now.milliseconds else { continue }
+      earliest = min(earliest ?? task.nextPushAt, task.nextPushAt)
+    }
+    return earliest.map { WallTime(milliseconds: $0) }
+  }
+
+  /// Goes on with the first round of each task, oldest first: looks at no more than `lookMax` targets
+  /// and returns no more than `pushMax` orders to clients that are online.
+  mutating func fanOut(
+    at now: WallTime, lookMax: Int, pushMax: Int, isOnline: (ClientID) -> Bool
+  ) -> [PushOrder] {
+    var orders: [PushOrder] = []
+    var looks = lookMax
+    for taskID in order {
+      guard looks > 0, orders.count < pushMax else { break }
+      guard var task = tasks[taskID], PushLedger.isDeliverable(task, at: now) else { continue }
+      guard task.cursor < task.states.count, now.milliseconds >= task.nextPushAt else { continue }
+      let rate = Int64(task.plan.record.ratePerSecond)
+      while looks > 0, orders.count < pushMax, task.cursor < task.states.count {
+        let leaf = task.cursor
+        task.cursor += 1
+        looks -= 1
+        guard task.states[leaf] == .queued, isOnline(task.plan.clients[leaf]) else { continue }
+        orders.append(
+          PushOrder(taskID: taskID, leaf: leaf, clientID: task.plan.clients[leaf]))
+        if rate > 0 {
+          // One thousandth of a second is the clock's grain, so faster rates push several per grain.
+          let base = max(task.nextPushAt, now.milliseconds - 1000)
+          task.nextPushAt = base + max(1, 1000 / rate)
+          if task.nextPushAt > now.milliseconds { break }
+        }
+      }
+      tasks[taskID] = task
+    }
+    return orders
+  }
+
+  /// What a client that came online (again) must get now: every deliverable task that it has not
+  /// answered, pushed before or not.
+  func ordersForArrival(of clientID: ClientID, at now: WallTime) -> [PushOrder] {
+    var orders: [PushOrder] = []
+    for taskID in order {
+      guard let task = tasks[taskID], PushLedger.isDeliverable(task, at: now),
+        let leaf = task.plan.leaf(of: clientID)
+      else { continue }
+      switch task.states[leaf] {
+      case .queued, .pushed:
+        orders.append(PushOrder(taskID: taskID, leaf: leaf, clientID: clientID))
+      default: continue
+      }
+    }
+    return orders
+  }
+
+  /// A push was written to a connection.
+  mutating func pushed(_ order: PushOrder) {
+    guard var task = tasks.removeValue(forKey: order.taskID) else { return }
+    if task.states[order.leaf] == .queued {
+      task.states[order.leaf] = .pushed
+      task.pushedUnanswered += 1
+    }
+    if task.pushes[order.leaf] < .max { task.pushes[order.leaf] += 1 }
+    tasks[order.taskID] = task
+  }
+
+  /// A client answered.
+  mutating func answer(_ taskID: TaskID, from clientID: ClientID, state: TaskState) -> AnswerEffect
+  {
+    guard let known = tasks[taskID] else { return .unknownTask }
+    guard let leaf = known.plan.leaf(of: clientID) else { return .notTarget }
+    guard state.replaces(known.states[leaf]) else { return .repeated }
+    // Taken out while it changes, so that the arrays are not copied for each answer.
+    guard var task = tasks.removeValue(forKey: taskID) else { return .unknownTask }
+    if task.states[leaf] == .pushed { task.pushedUnanswered -= 1 }
+    task.states[leaf] = state
+    let pushes = UInt32(task.pushes[leaf])
+    tasks[taskID] = task
+    return .news(pushes: pushes)
+  }
+
+  /// Whether every target that was pushed to has answered and the first round is over: the moment to
+  /// write a report without waiting for its period.
+  func isQuiet(_ taskID: TaskID) -> Bool {
+    guard let task = tasks[taskID] else { return true }
+    return task.pushedUnanswered == 0 && task.cursor >= task.states.count
+  }
+
+  /// Forgets tasks whose validity and grace are over; returns how many.
+  mutating func forgetExpired(at now: WallTime) -> Int {
+    var forgotten = 0
+    order.removeAll { taskID in
+      guard let task = tasks[taskID] else { return true }
+      let end = task.plan.record.deliverBefore.adding(milliseconds: Limits.outcomeGraceMilliseconds)
+      guard now >= end else { return false }
+      tasks[taskID] = nil
+      forgotten += 1
+      return true
+    }
+    return forgotten
+  }
+
+  /// Valid iff now is strictly before the deadline: the one-hour rule.
+  private static func isDeliverable(_ task: LiveTask, at now: WallTime) -> Bool {
+    !task.isCancelled && now < task.plan.record.deliverBefore
+      && now >= task.plan.statement.notBefore
+  }
+}

@@ -1,0 +1,87 @@
+// Outcomes on their way through the loop: kept in order, posted to the journal once a turn, confirmed
+// to their agents when durable, collected for the next report. Pure bookkeeping; it posts nothing.
+
+import BGBModel
+import Reactor
+
+/// The loop's side of the journal.
+struct OutcomeDesk {
+  /// Whom to confirm what, once a record is durable.
+  struct Confirmation: Equatable {
+    /// The connection.
+    let token: Token
+    /// Everything of its session up to this sequence.
+    var upTo: UInt64
+  }
+
+  private struct Waiting {
+    let number: UInt64
+    let token: Token
+    let sequence: UInt64
+  }
+
+  private var unposted: [OutcomeRecord] = []
+  private var waiting: [Waiting] = []
+  private var waitingFrom = 0
+  private var lastNumber: UInt64 = 0
+  private var lastPosted: UInt64 = 0
+  private var durable: UInt64 = 0
+  /// Records for the next report, in the order they came.
+  private(set) var collected: [OutcomeRecord] = []
+
+  /// Records that are not durable yet.
+  var unstoredCount: Int { Int(clamping: lastNumber - durable) }
+
+  /// Puts outcomes of an earlier life before everything else.
+  mutating func recover(_ records: [OutcomeRecord]) { collected.insert(contentsOf: records, at: 0) }
+
+  /// Takes an outcome that must become durable before its agent may forget it.
+  mutating func keep(_ record: OutcomeRecord, confirm token: Token, sequence: UInt64) {
+    lastNumber += 1
+    unposted.append(record)
+    collected.append(record)
+    waiting.append(Waiting(number: lastNumber, token: token, sequence: sequence))
+  }
+
+  /// Takes news that are worth a report but not a sync: if they are lost, the agent tells more later.
+  mutating func note(_ record: OutcomeRecord) { collected.append(record) }
+
+  /// The records to post to the journal in this turn, with the number of the last one.
+  mutating func takeUnposted() -> (records: [OutcomeRecord], upTo: UInt64)? {
+    guard !unposted.isEmpty else { return nil }
+    defer { unposted = [] }
+    lastPosted = lastNumber
+    return (unposted, lastNumber)
+  }
+
+  /// Everything up to a number is durable: whom to tell. Neighbours of one session become one frame.
+  mutating func stored(upTo number: UInt64) -> [Confirmation] {
+    durable = max(durable, number)
+    var confirmations: [Confirmation] = []
+    var places: [Token: Int] = [:]
+    while waitingFrom < waiting.count, waiting[waitingFrom].number <= number {
+      let entry = waiting[waitingFrom]
+      waitingFrom += 1
+      if let place = places[entry.token] {
+        confirmations[place].upTo = max(confirmations[place].upTo, entry.sequence)
+      } else {
+        places[entry.token] = confirmations.count
+        confirmations.append(Confirmation(token: entry.token, upTo: entry.sequence))
+      }
+    }
+    if waitingFrom == waiting.count {
+      waiting.removeAll(keepingCapacity: waiting.count < 4096)
+      waitingFrom = 0
+    } else if waitingFrom > 65_536 {
+      waiting.removeFirst(waitingFrom)
+      waitingFrom = 0
+    }
+    return confirmations
+  }
+
+  /// Everything collected, for a round of reports.
+  mutating func takeCollected() -> [OutcomeRecord] {
+    defer { collected = [] }
+    return collected
+  }
+}

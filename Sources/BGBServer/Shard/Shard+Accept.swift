@@ -1,0 +1,164 @@
+// Newcomers: bounded accepts per turn, a pause at the limits, handshakes within a time budget.
+
+import BGBModel
+import Logging
+import Reactor
+import Transports
+
+extension Shard {
+  /// Accepts what waits at a listener, up to this turn's share.
+  func acceptWaiting(_ number: Int) {
+    guard life == .serving, listeners.indices.contains(number) else { return }
+    let entry = listeners[number]
+    for _ in 0..<settings.acceptsPerTurn {
+      guard mayAccept else { return pauseAccepting() }
+      switch entry.listener.accept() {
+      case .accepted(let descriptor, let address): admit(descriptor, address, entry.role)
+      case .wouldBlock: return
+      case .exhausted:
+        counters.acceptExhausted += 1
+        return pauseAccepting()
+      case .failed(let error):
+        log.error("accept failed", metadata: ["error": "\(error)"])
+        return pauseAccepting()
+      }
+    }
+  }
+
+  private var mayAccept: Bool {
+    connections.count < settings.connectionsMax && handshakesUnderWay < settings.handshakesMax
+  }
+
+  private func admit(
+    _ descriptor: consuming Descriptor, _ address: SocketAddress, _ role: ConnectionRole
+  ) {
+    let fd = descriptor.raw
+    // Options that a socket without them would still work with: a failure is not worth a refusal.
+    try? StreamSocket.setNoDelay(fd)
+    try? StreamSocket.setUserTimeout(fd, milliseconds: Int32(Limits.userTimeoutMilliseconds))
+    var transport = Transport.closed
+    if role == .watch {
+      transport = .plain(PlainTransport(descriptor))
+    } else {
+      let context = role == .agent ? agentTLS : policyTLS
+      guard let tls = try? TLSTransport(descriptor, context: context) else {
+        counters.handshakesFailed += 1
+        return
+      }
+      transport = .tls(tls)
+    }
+    counters.accepted += 1
+    insert(transport, address, role)
+  }
+
+  private func insert(
+    _ transport: consuming Transport, _ address: SocketAddress, _ role: ConnectionRole
+  ) {
+    guard let token = connections.nextToken else { return }
+    let channel = ByteChannel(
+      transport, token: token, pool: pool,
+      outboundBytesMax: role == .agent ? Limits.outboundBytesMax : Limits.responseBytesMax,
+      now: loop.now)
+    let connection = Connection(channel: channel, role: role, address: address, now: loop.now)
+    let inserted = connections.insert(connection)
+    precondition(inserted == token, "the table answers the token that it announced")
+    if connection.phase == .handshaking { handshakesUnderWay += 1 }
+    armTimer(connection)
+    settle(connection)
+  }
+
+  /// Takes handshakes as far as they go, within this turn's budget; the rest waits for the next turn.
+  func continueHandshakes() {
+    var postponed: [Token] = []
+    for (position, token) in handshakesReady.enumerated() {
+      guard handshakes.mayContinue else {
+        postponed = Array(handshakesReady[position...])
+        break
+      }
+      guard let connection = connections[token], connection.phase == .handshaking,
+        connection.condemned == nil
+      else { continue }
+      handshakes.start(now: MonotonicClock.nanoseconds())
+      let step = connection.channel.handshake()
+      handshakes.stop(now: MonotonicClock.nanoseconds())
+      finishStep(step, connection)
+    }
+    handshakesReady = postponed
+  }
+
+  private func finishStep(_ step: HandshakeStep, _ connection: Connection) {
+    switch step {
+    case .wouldBlock: settle(connection)
+    case .failed(let error): refuseHandshake(connection, error)
+    case .done:
+      handshakesUnderWay -= 1
+      connection.phase = .awaitingFirst
+      if connection.channel.resumed {
+        counters.handshakesResumed += 1
+      } else {
+        counters.handshakesFull += 1
+      }
+      guard identify(connection) else { return }
+      // What came with the last flight may be inside OpenSSL already.
+      receive(connection)
+      settle(connection)
+    }
+  }
+
+  private func refuseHandshake(_ connection: Connection, _ error: TransportError) {
+    counters.handshakesFailed += 1
+    let refusal = CertificateRefusal(error)
+    let peer = connection.channel.readRefusedPeer()
+    log.notice(
+      "connection refused",
+      metadata: [
+        "address": "\(connection.address)",
+        "reason": "\(refusal.map { "\($0)" } ?? error.description)",
+        "certificate": "\(peer?.commonName ?? "-")",
+      ])
+    condemn(connection, .protocolError)
+  }
+
+  /// Reads who the peer is; after every handshake, full or resumed, because OpenSSL checks neither
+  /// names nor our deny list.
+  private func identify(_ connection: Connection) -> Bool {
+    let seconds = wallNow.milliseconds / 1000
+    do throws(CertificateRefusal) {
+      guard let peer = connection.channel.peer else { throw .noCertificate }
+      let name = try peer.admit(
+        for: .clientAuthentication, uriPrefix: ClientID.uriPrefix, now: seconds)
+      guard let clientID = ClientID(name) else { throw .badName(.malformed) }
+      connection.clientID = clientID
+      let expiry = WallTime(milliseconds: peer.notAfter.multipliedReportingOverflow(by: 1000).0)
+      connection.certificateExpiry = clock.ticks(of: expiry, now: loop.now)
+    } catch {
+      counters.handshakesFailed += 1
+      log.notice(
+        "connection refused",
+        metadata: ["address": "\(connection.address)", "reason": "\(error)"])
+      condemn(connection, .protocolError)
+      return false
+    }
+    return true
+  }
+
+  /// Stops listening for a while: at a limit, or without descriptors.
+  func pauseAccepting() {
+    guard !isAcceptingPaused else { return }
+    isAcceptingPaused = true
+    for (number, entry) in listeners.enumerated() where entry.role != .watch {
+      try? loop.poller.modify(entry.listener.fd, ShardListener.token(number), [])
+    }
+    // Also without a death: descriptors may come back from elsewhere.
+    _ = armOwn(.acceptAgain, afterMilliseconds: 1_000)
+  }
+
+  /// Listens again once there is room.
+  func resumeAccepting() {
+    guard isAcceptingPaused, life == .serving, mayAccept, !isOwnArmed(.acceptAgain) else { return }
+    isAcceptingPaused = false
+    for (number, entry) in listeners.enumerated() {
+      try? loop.poller.modify(entry.listener.fd, ShardListener.token(number), .readable)
+    }
+  }
+}

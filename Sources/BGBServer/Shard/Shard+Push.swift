@@ -1,0 +1,93 @@
+// Tasks to clients: the first round over a task's targets, bounded per turn; single pushes to those
+// who come online; confirmations of what became durable.
+
+import BGBModel
+import BGBSigning
+import BGBWire
+import Logging
+import Reactor
+import SiteDatabase
+import Transports
+
+extension Shard {
+  /// Goes on with the first round of the live tasks, within this turn's bounds.
+  func pushTasks() {
+    guard life == .serving else { return }
+    let now = wallNow
+    let orders = ledger.fanOut(
+      at: now, lookMax: settings.looksPerTurn, pushMax: settings.pushesPerTurn
+    ) { registry.token(of: $0) != nil }
+    for order in orders {
+      guard let token = registry.token(of: order.clientID), let connection = connections[token]
+      else { continue }
+      push(order, connection)
+    }
+    if let next = ledger.nextPacedPush(at: now), !isOwnArmed(.pacedPush) {
+      _ = armOwn(.pacedPush, afterMilliseconds: UInt64(max(1, next.since(now))))
+    }
+  }
+
+  /// Pushes one task to one connection, or lets it wait behind the unacknowledged ones.
+  func push(_ order: PushOrder, _ connection: Connection) {
+    guard connection.condemned == nil, connection.phase == .signedIn else { return }
+    guard connection.unacknowledged < Limits.unacknowledgedPushesMax else {
+      connection.waitingOrders.append(order)
+      return
+    }
+    // The deadline is judged at the moment of writing, not of queueing: valid iff now < deadline.
+    let now = wallNow
+    guard let plan = ledger.plan(of: order.taskID), now < plan.record.deliverBefore,
+      let template = templates[order.taskID]
+    else { return }
+    lastPushID &+= 1
+    let frame = template.frame(
+      pushID: lastPushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
+      flatPath: plan.tree.flatPath(at: order.leaf))
+    guard sendFrame(frame, connection) else { return }
+    connection.unacknowledged += 1
+    ledger.pushed(order)
+    counters.pushes &+= 1
+  }
+
+  /// Takes a task over from the site.
+  func take(_ plan: TaskPlan) {
+    guard ledger.add(plan) else { return }
+    counters.tasks &+= 1
+    templates[plan.record.taskID] = PushTemplate(task: plan.record.signed)
+    log.info(
+      "Starting to send push task",
+      metadata: [
+        "task": "\(plan.record.taskID)", "operation": "\(plan.record.operationID)",
+        "type": "\(plan.statement.actionCode)", "targets": "\(plan.clients.count)",
+        "answered": "\(plan.answered.count)",
+      ])
+  }
+
+  /// Withdraws a task: those who may have it are told.
+  func cancel(_ taskID: TaskID) {
+    let holders = ledger.cancel(taskID)
+    log.info("task withdrawn", metadata: ["task": "\(taskID)", "holders": "\(holders.count)"])
+    for clientID in holders {
+      guard let token = registry.token(of: clientID), let connection = connections[token] else {
+        continue
+      }
+      send(.cancelTask(CancelTask(taskID: taskID)), connection)
+    }
+  }
+
+  /// Posts this turn's outcomes to the journal.
+  func confirmOutcomes() {
+    guard let (records, upTo) = outcomes.takeUnposted() else { return }
+    journal.post(.append(records, upTo: upTo))
+  }
+
+  /// Outcomes are durable: their agents may forget them.
+  func confirm(upTo number: UInt64) {
+    for confirmation in outcomes.stored(upTo: number) {
+      guard let connection = connections[confirmation.token], connection.phase == .signedIn else {
+        continue
+      }
+      send(.outcomeStored(OutcomeStored(upTo: confirmation.upTo)), connection)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+// Bytes of a peer into frames or requests, one bounded read an event.
+
+import BGBModel
+import BGBWire
+import Logging
+import Reactor
+import Transports
+
+extension Shard {
+  /// Reads once and works on what came.
+  func receive(_ connection: Connection) {
+    guard connection.condemned == nil else { return }
+    switch connection.channel.receive(into: &scratch) {
+    case .progressed(let count):
+      counters.bytesIn &+= UInt64(count)
+      connection.lastHeard = loop.now
+      take(connection)
+      if connection.condemned == nil, connection.channel.hasLeftovers {
+        leftovers.append(connection.channel.token)
+      }
+    case .wouldBlock: return
+    case .ended: condemn(connection, connection.phase == .closing ? .goodbye : .connectionLost)
+    case .failed(let error):
+      let isHalfOpen = error.errno == Errno.timedOut.rawValue
+      condemn(connection, isHalfOpen ? .halfOpen : .connectionLost)
+    }
+  }
+
+  /// Serves connections with bytes inside the transport; each once a turn, so that a peer who sends
+  /// without end starves nobody.
+  func serveLeftovers() {
+    guard !leftovers.isEmpty else { return }
+    let tokens = leftovers
+    leftovers.removeAll(keepingCapacity: true)
+    for token in tokens {
+      guard let connection = connections[token], connection.condemned == nil else { continue }
+      receive(connection)
+      settle(connection)
+    }
+  }
+
+  private func take(_ connection: Connection) {
+    if connection.requests != nil { return takeRequest(connection) }
+    connection.frames.append(scratch.bytes)
+    do throws(WireError) {
+      while connection.condemned == nil, connection.phase != .closing {
+        guard let message = try connection.frames.next() else { return }
+        counters.framesIn &+= 1
+        handle(message, connection)
+      }
+    } catch {
+      refuse(connection, error.closeCode)
+    }
+  }
+
+  private func handle(_ message: Message, _ connection: Connection) {
+    switch connection.session.receive(message) {
+    case .admit(let signIn): admit(signIn, connection)
+    case .answerKeepAlive:
+      counters.keepAlives &+= 1
+      send(.keepAlive(KeepAlive(clock: wallNow)), connection)
+    case .acknowledged(let ack): acknowledged(ack, connection)
+    case .outcome(let report): outcome(report, connection)
+    case .facts(let data): noteFacts(data, connection)
+    case .goodbye: condemn(connection, .goodbye)
+    case .refuse(let code): refuse(connection, code)
+    }
+  }
+
+  /// Queues a message; a full queue makes its peer a slow reader.
+  func send(_ message: Message, _ connection: Connection) {
+    sendFrame(MessageCodec.encode(message), connection)
+  }
+
+  /// Queues the bytes of a frame; false when the peer had to be cut for it.
+  @discardableResult
+  func sendFrame(_ frame: [UInt8], _ connection: Connection) -> Bool {
+    guard connection.condemned == nil else { return false }
+    guard connection.channel.enqueue(frame.span, now: loop.now) == .stored else {
+      counters.slowReaders &+= 1
+      condemn(connection, .slowReader)
+      return false
+    }
+    markDirty(connection)
+    return true
+  }
+
+  /// Tells a peer why, and ends its session once that is sent.
+  func refuse(_ connection: Connection, _ code: CloseCode, retryAfterMilliseconds: UInt32 = 0) {
+    guard connection.condemned == nil, connection.phase != .closing else { return }
+    counters.refused &+= 1
+    log.notice(
+      "session refused",
+      metadata: [
+        "client": "\(connection.clientID.map { "\($0)" } ?? "-")",
+        "address": "\(connection.address)", "code": "\(code)",
+      ])
+    connection.session.end()
+    send(
+      .refused(
+        Refused(
+          code: code.rawValue, retryAfterMilliseconds: retryAfterMilliseconds, reason: "\(code)")),
+      connection)
+    close(connection, code.presenceReason)
+  }
+
+  /// Nothing more is read; what is queued goes out, then the connection ends.
+  func close(_ connection: Connection, _ reason: PresenceReason) {
+    guard connection.condemned == nil else { return }
+    signOut(connection, reason)
+    connection.phase = .closing
+    connection.lastHeard = loop.now
+    markDirty(connection)
+    rearmTimer(connection)
+  }
+}
+
+extension CloseCode {
+  /// The presence reason that a close for this code leaves behind.
+  var presenceReason: PresenceReason {
+    switch self {
+    case .blocked: .blocked
+    case .keepAliveExpired: .keepAliveExpired
+    case .slowReader: .slowReader
+    case .certificateExpired: .certificateExpired
+    case .shuttingDown, .overloaded, .internalError: .serverStopped
+    case .replaced: .signedIn
+    case .unknownKind, .tooLong, .wrongState, .malformed, .handshakeTimeout, .version,
+      .foreignIdentity, .unknownClient, .foreignTask:
+      .protocolError
+    }
+  }
+}

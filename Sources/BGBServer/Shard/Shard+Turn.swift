@@ -1,0 +1,65 @@
+// The turn, on one screen. Nobody else waits, accepts, runs timers, flushes or frees connections.
+
+import BGBModel
+import Reactor
+import Transports
+
+extension Shard {
+  /// One turn of the loop. The order matters where a reason stands beside it.
+  func turn() throws(Errno) {
+    let ready = try loop.wait(maySleep: !hasWorkInHand)
+    handshakes.beginTurn()
+    // Letters first: a task that arrived goes out in this turn, a blocked client is cut before its
+    // bytes are read.
+    readLetters()
+    // Bytes inside OpenSSL wake nobody: they come before the sockets, and forbid sleeping above.
+    serveLeftovers()
+    for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
+    // Established sessions were served; newcomers get what time is left, within a budget, so that a
+    // reconnect storm delays a push by one budget and not by ten thousand handshakes.
+    continueHandshakes()
+    expireTimers()
+    pushTasks()
+    confirmOutcomes()
+    cutReportsWhenQuiet()
+    // One flush a turn: all that a connection got in this turn leaves in one write.
+    flushDirty()
+    // The only place where connections die: no token taken earlier in this turn dangles.
+    reap()
+    resumeAccepting()
+    endWhenDrained()
+  }
+
+  /// Whether something waits that no descriptor and no timer will announce.
+  var hasWorkInHand: Bool {
+    !leftovers.isEmpty || !handshakesReady.isEmpty || !dirty.isEmpty || !condemned.isEmpty
+      || (life == .serving && ledger.hasFanOutWork(at: wallNow))
+  }
+
+  private func serve(_ token: Token, _ readiness: Readiness) {
+    if token == .bell { return }
+    if token.isReserved {
+      acceptWaiting(Int(token.reservedNumber) - 16)
+      return
+    }
+    // A stale token is no error: the connection died earlier in this turn; the table counts it.
+    guard let connection = connections[token], connection.condemned == nil else { return }
+    if connection.phase == .handshaking {
+      handshakesReady.append(token)
+      return
+    }
+    if connection.channel.mayFlush(on: readiness) { markDirty(connection) }
+    if connection.channel.mayReceive(on: readiness) { receive(connection) }
+    settle(connection)
+  }
+
+  /// Tells epoll what a connection waits for; a connection whose descriptor fails there is lost.
+  func settle(_ connection: Connection) {
+    guard connection.condemned == nil else { return }
+    do throws(Errno) {
+      try connection.channel.settle(loop.poller)
+    } catch {
+      condemn(connection, .connectionLost)
+    }
+  }
+}

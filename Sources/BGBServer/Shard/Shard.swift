@@ -1,0 +1,159 @@
+// A shard: one thread, one loop, its connections, and everything it knows of clients and tasks. This
+// file holds its parts; the extensions beside it hold one phase of the turn each.
+
+import BGBModel
+import BGBWire
+import Logging
+import Reactor
+import SiteDatabase
+import Transports
+
+/// Where a shard's reports belong.
+struct ReportIdentity: Sendable {
+  /// The site.
+  let site: SiteCode
+  /// The server.
+  let serverID: ServerID
+  /// Its start.
+  let epoch: UInt64
+}
+
+/// One thread's part of a notification server.
+final class Shard {
+  /// Numbers of the loop's own timers, as payloads of reserved tokens.
+  enum OwnTimer: UInt8 {
+    case presenceReport = 200
+    case outcomeReport = 201
+    case housekeeping = 202
+    case pacedPush = 203
+    case acceptAgain = 204
+    case drainDeadline = 205
+  }
+
+  /// Where a shard is in its life.
+  enum Life: Equatable {
+    /// Serving.
+    case serving
+    /// No more accepting; output is flushed and the last reports are handed over.
+    case draining
+    /// Nothing is left to do.
+    case done
+  }
+
+  let loop: Loop
+  let mailbox: Mailbox<ShardLetter>
+  let journal: Mailbox<JournalLetter>
+  let site: Mailbox<SiteLetter>
+  let log: Logger
+  let identity: ReportIdentity
+  var settings: ShardSettings
+  var clock: ServerClock
+  var life = Life.serving
+  /// Why the loop had to end, if it was not asked to.
+  var fatal: String?
+
+  var agentTLS: TLSContext
+  var policyTLS: TLSContext
+  var listeners: [ShardListener]
+  let pool: BlockPool
+  var connections: SlotTable<Connection>
+  var scratch = ReceiveBuffer()
+  var letters: [ShardLetter] = []
+  var handshakes = HandshakeBudget(nanosecondsPerTurn: 10_000_000)
+  var handshakesUnderWay = 0
+  var handshakesReady: [Token] = []
+  var leftovers: [Token] = []
+  var dirty: [Token] = []
+  var condemned: [Token] = []
+  var isAcceptingPaused = false
+
+  var registry = ClientRegistry()
+  var ledger = PushLedger()
+  var templates: [TaskID: PushTemplate] = [:]
+  var denied: Set<ClientID> = []
+  var lastSession: UInt64 = 0
+  var lastPushID: UInt64 = 0
+
+  var outcomes = OutcomeDesk()
+  var reports: ReportDesk
+  var counters = ShardCounters()
+  var isSiteReachable = true
+  var isJournalReady = false
+  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
+
+  init(
+    loop: Loop, mailbox: Mailbox<ShardLetter>, journal: Mailbox<JournalLetter>,
+    site: Mailbox<SiteLetter>, identity: ReportIdentity, settings: ShardSettings,
+    agentTLS: TLSContext, policyTLS: TLSContext, listeners: [ShardListener], log: Logger
+  ) throws(Errno) {
+    self.loop = loop
+    self.mailbox = mailbox
+    self.journal = journal
+    self.site = site
+    self.identity = identity
+    self.settings = settings
+    self.agentTLS = agentTLS
+    self.policyTLS = policyTLS
+    self.listeners = listeners
+    self.log = log
+    clock = ServerClock(wall: WallTime(milliseconds: loop.time.wall()), ticks: loop.now)
+    connections = SlotTable(limit: settings.connectionsMax)
+    pool = BlockPool(
+      blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096, keptMax: 256)
+    reports = ReportDesk(identity: identity)
+    handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
+    try loop.poller.add(mailbox.bell.fd, .bell, .readable)
+    for (number, entry) in listeners.enumerated() {
+      try loop.poller.add(entry.listener.fd, ShardListener.token(number), .readable)
+    }
+    armOwnTimers()
+  }
+
+  /// Turns until the shard is done.
+  func run() throws(Errno) {
+    while life != .done { try turn() }
+  }
+
+  /// The present moment in calendar time.
+  var wallNow: WallTime { clock.time(at: loop.now) }
+}
+
+@available(*, unavailable)
+extension Shard: Sendable {}
+
+/// A listener and what its connections are for.
+struct ShardListener {
+  /// The socket.
+  let listener: Listener
+  /// What comes in through it.
+  let role: ConnectionRole
+
+  /// The token by which a loop knows its n-th listener.
+  static func token(_ number: Int) -> Token {
+    .reserved(16 &+ UInt8(truncatingIfNeeded: min(number, 64)))
+  }
+}
+
+/// What a shard counted since it began.
+struct ShardCounters: Equatable {
+  var accepted: UInt64 = 0
+  var handshakesFull: UInt64 = 0
+  var handshakesResumed: UInt64 = 0
+  var handshakesFailed: UInt64 = 0
+  var signIns: UInt64 = 0
+  var refused: UInt64 = 0
+  var takeovers: UInt64 = 0
+  var keepAlives: UInt64 = 0
+  var pushes: UInt64 = 0
+  var acknowledgements: UInt64 = 0
+  var outcomes: UInt64 = 0
+  var repeatedOutcomes: UInt64 = 0
+  var tasks: UInt64 = 0
+  var framesIn: UInt64 = 0
+  var bytesIn: UInt64 = 0
+  var bytesOut: UInt64 = 0
+  var slowReaders: UInt64 = 0
+  var acceptExhausted: UInt64 = 0
+  var policyRequests: UInt64 = 0
+  var reportsDelivered: UInt64 = 0
+}

@@ -1,0 +1,31 @@
+// What a shard is told to do: numbers that its owner read from a file, with the defaults of `Limits`.
+
+import BGBModel
+
+/// The numbers that rule one shard.
+struct ShardSettings: Sendable, Equatable {
+  /// Connections at most; the listener rests while there are so many.
+  var connectionsMax = 18_000
+  /// Handshakes under way at most; beyond it accepting rests, so that a storm bounds itself.
+  var handshakesMax = 256
+  /// Time for handshakes in one turn, in nanoseconds: what a push may wait because of a storm.
+  var handshakeBudgetNanoseconds: UInt64 = 10_000_000
+  /// Accepts in one turn.
+  var acceptsPerTurn = 64
+  /// Targets looked at and pushes made in one turn.
+  var looksPerTurn = 4_096
+  /// Pushes made in one turn.
+  var pushesPerTurn = 512
+  /// Keep-alive interval that agents are told.
+  var keepAliveSeconds = Limits.keepAliveSeconds
+  /// Window over which agents come back after a crash.
+  var crashWindowSeconds = Limits.crashWindowSeconds
+  /// Period of online reports.
+  var presencePeriodMilliseconds = Limits.presencePeriodMilliseconds
+  /// Period of task-status reports.
+  var outcomePeriodMilliseconds = Limits.outcomePeriodMilliseconds
+  /// Outcomes that wait for the journal at most; beyond it agents are not confirmed and tell again.
+  var unstoredOutcomesMax = 100_000
+  /// Where agents fetch policies.
+  var policyURL = ""
+}

@@ -1,0 +1,111 @@
+// The way to the site through its database and its inbox folder on the same host.
+
+import BGBModel
+import BGBReport
+import SiteDatabase
+import Synchronization
+
+/// A link of a server that opens the site database itself.
+final class DatabaseSiteLink: SiteLink {
+  private let store: any SiteStore
+  private let inbox: DropBox
+  private let serverID = Mutex<ServerID?>(nil)
+
+  /// Joins the database and the inbox.
+  init(store: any SiteStore, inbox: DropBox) {
+    self.store = store
+    self.inbox = inbox
+  }
+
+  func register(named name: String, at: WallTime) throws(SiteLinkError) -> SiteRegistration {
+    let (site, server) = try ask { () throws(StoreError) in
+      (try store.site(), try store.registerServer(named: name, at: at))
+    }
+    serverID.withLock { $0 = server.serverID }
+    return SiteRegistration(
+      serverID: server.serverID, epoch: server.epoch, cursor: server.cursor, site: site.code)
+  }
+
+  func messages(after cursor: Int64, waitMilliseconds: Int) throws(SiteLinkError)
+    -> [BrokerMessage]
+  {
+    let server = try registered()
+    return try ask { () throws(StoreError) in
+      try store.messages(
+        for: server, after: cursor, limit: 1000, waitMilliseconds: waitMilliseconds)
+    }
+  }
+
+  func interrupt() {
+    if let server = serverID.withLock({ $0 }) { store.interruptWait(of: server) }
+  }
+
+  func advance(to cursor: Int64) throws(SiteLinkError) {
+    let server = try registered()
+    try ask { () throws(StoreError) in try store.advanceCursor(of: server, to: cursor) }
+  }
+
+  func task(_ taskID: TaskID) throws(SiteLinkError) -> (
+    record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]
+  )? {
+    try ask { () throws(StoreError) in
+      guard let record = try store.task(taskID) else { return nil }
+      let targets = try store.targets(ofTask: taskID)
+      return (record, targets, try store.answeredTargets(ofTask: taskID))
+    }
+  }
+
+  func unexpiredTasks(at: WallTime) throws(SiteLinkError) -> [TaskRecord] {
+    try ask { () throws(StoreError) in try store.unexpiredTasks(at: at) }
+  }
+
+  func denyList() throws(SiteLinkError) -> Set<ClientID> {
+    Set(try ask { () throws(StoreError) in try store.denyList() })
+  }
+
+  func knows(_ clientID: ClientID) throws(SiteLinkError) -> Bool {
+    try ask { () throws(StoreError) in try store.client(clientID) != nil }
+  }
+
+  func policy(of clientID: ClientID, at: WallTime) throws(SiteLinkError) -> PolicyBundle {
+    try ask { () throws(StoreError) in
+      let policy = try store.effectivePolicy(of: clientID)
+      var tasks: [(record: TaskRecord, targets: [TargetRecord])] = []
+      for record in try store.policyTasks(of: clientID, at: at) {
+        tasks.append((record, try store.targets(ofTask: record.taskID)))
+      }
+      return PolicyBundle(policy: policy, tasks: tasks)
+    }
+  }
+
+  func deliver(_ header: ReportHeader, bytes: [UInt8]) throws(SiteLinkError) {
+    do {
+      try inbox.drop(ReportName(header), bytes)
+    } catch {
+      throw .away("the inbox does not take the report: \(error)")
+    }
+  }
+
+  func report(_ message: StatusMessage) throws(SiteLinkError) {
+    try ask { () throws(StoreError) in try store.addStatusMessage(message) }
+  }
+
+  private func registered() throws(SiteLinkError) -> ServerID {
+    guard let server = serverID.withLock({ $0 }) else { throw .refused("not registered") }
+    return server
+  }
+
+  /// Sorts the database's errors into what a server does next.
+  private func ask<Answer>(_ question: () throws(StoreError) -> Answer) throws(SiteLinkError)
+    -> Answer
+  {
+    do {
+      return try question()
+    } catch {
+      switch error {
+      case .unavailable: throw .away(error.description)
+      case .notFound, .conflict, .invalid, .damaged: throw .refused(error.description)
+      }
+    }
+  }
+}

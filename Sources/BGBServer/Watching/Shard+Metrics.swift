@@ -1,0 +1,50 @@
+// Counters as Prometheus text (exposition format 0.0.4).
+
+import BGBModel
+import Reactor
+
+extension Shard {
+  /// Every figure of this shard.
+  func metricsText() -> String {
+    var text = ""
+    func line(_ name: String, _ kind: String, _ help: String, _ value: some BinaryInteger) {
+      text += "# HELP bgb_\(name) \(help)\n# TYPE bgb_\(name) \(kind)\nbgb_\(name) \(value)\n"
+    }
+    func count(_ name: String, _ help: String, _ value: UInt64) {
+      line(name + "_total", "counter", help, value)
+    }
+    line("connections", "gauge", "Open connections.", connections.count)
+    line("online_clients", "gauge", "Clients signed in.", registry.onlineCount)
+    line("handshakes_under_way", "gauge", "TLS handshakes not finished.", handshakesUnderWay)
+    line("live_tasks", "gauge", "Tasks that can be delivered or answered.", ledger.taskCount)
+    line("outcomes_unstored", "gauge", "Outcomes not durable yet.", outcomes.unstoredCount)
+    line("outcomes_collected", "gauge", "Outcomes for the next report.", outcomes.collected.count)
+    line("timers", "gauge", "Armed timers.", loop.wheel.count)
+    line("output_blocks", "gauge", "Blocks of output in use.", pool.inUse)
+    line("site_reachable", "gauge", "1 if the site answers.", isSiteReachable ? 1 : 0)
+    count("accepted", "Connections accepted.", counters.accepted)
+    count("handshakes_full", "Full TLS handshakes.", counters.handshakesFull)
+    count("handshakes_resumed", "Resumed TLS handshakes.", counters.handshakesResumed)
+    count("handshakes_failed", "Refused or broken TLS handshakes.", counters.handshakesFailed)
+    count("sign_ins", "Sessions begun.", counters.signIns)
+    count("refused", "Sessions refused or ended with a code.", counters.refused)
+    count("takeovers", "Sessions replaced by a newer one.", counters.takeovers)
+    count("keep_alives", "Keep-alives of agents.", counters.keepAlives)
+    count("pushes", "Tasks pushed.", counters.pushes)
+    count("acknowledgements", "Tasks acknowledged.", counters.acknowledgements)
+    count("outcomes", "Outcomes received.", counters.outcomes)
+    count("outcomes_repeated", "Outcomes known before.", counters.repeatedOutcomes)
+    count("tasks", "Tasks taken over.", counters.tasks)
+    count("frames_in", "Frames received.", counters.framesIn)
+    count("bytes_in", "Bytes received, without TLS.", counters.bytesIn)
+    count("bytes_out", "Bytes sent, without TLS.", counters.bytesOut)
+    count("slow_readers", "Connections cut because they did not read.", counters.slowReaders)
+    count("accept_exhausted", "Times without a free descriptor.", counters.acceptExhausted)
+    count("policy_requests", "Policy downloads.", counters.policyRequests)
+    count("reports_delivered", "Report files handed over.", counters.reportsDelivered)
+    let stale = connections.stale
+    count("stale_events", "Events for connections gone.", stale.freed &+ stale.reused)
+    count("turns", "Turns of the loop.", loop.turns)
+    return text
+  }
+}
