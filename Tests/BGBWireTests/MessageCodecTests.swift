@@ -1,0 +1,168 @@
+// Every kind of message: golden bytes both ways, every truncation, every kind of surplus, every limit.
+
+import BGBModel
+import Testing
+
+@testable import BGBWire
+
+@Suite struct MessageCodecTests {
+  @Test func everyKindHasOneSample() {
+    #expect(samples.map(\.message.kind) == MessageKind.allCases)
+  }
+
+  @Test(arguments: samples) func encodesToGoldenBytes(_ sample: WireSample) {
+    #expect(hex(MessageCodec.encode(sample.message)) == sample.hex)
+  }
+
+  @Test(arguments: samples) func decodesFromGoldenBytes(_ sample: WireSample) throws {
+    let decoded = try MessageCodec.decode(kind: sample.frame[0], flags: 0, body: sample.body[...])
+    #expect(decoded == sample.message)
+  }
+
+  @Test(arguments: samples) func appendsToWhatIsThere(_ sample: WireSample) {
+    var writer = ByteWriter()
+    writer.raw([1, 2, 3])
+    MessageCodec.encode(sample.message, into: &writer)
+    #expect(writer.bytes == [1, 2, 3] + sample.frame)
+  }
+
+  @Test(arguments: samples) func everyTruncationIsRefused(_ sample: WireSample) {
+    for count in 0..<sample.body.count {
+      #expect(throws: WireError.malformed(.truncated), "\(count) bytes") {
+        try MessageCodec.decode(kind: sample.frame[0], flags: 0, body: sample.body[..<count])
+      }
+    }
+  }
+
+  @Test(arguments: samples) func everyFlagIsRefused(_ sample: WireSample) {
+    for bit in 0..<8 {
+      #expect(throws: WireError.malformed(.badValue)) {
+        try MessageCodec.decode(kind: sample.frame[0], flags: 1 << bit, body: sample.body[...])
+      }
+    }
+  }
+
+  /// What follows the last field, and what must come of it.
+  static let tails: [(tail: String, fault: CodingError?)] = [
+    ("", nil), ("00010000", nil), ("00010003aabbcc", nil), ("00010000000200017f", nil),
+    ("7fff0000", nil), ("00", .truncated), ("0001", .truncated), ("000100", .truncated),
+    ("00010001", .truncated), ("0001000000", .truncated), ("80000000", .badValue),
+    ("80010003aabbcc", .badValue), ("ffff0000", .badValue), ("0001000080010000", .badValue),
+    ("0001000000010000", .badValue), ("0002000000010000", .badValue),
+  ]
+
+  @Test(arguments: samples, tails.indices)
+  func optionalTailIsSkippedAndNothingElse(_ sample: WireSample, _ index: Int) throws {
+    let (tail, fault) = MessageCodecTests.tails[index]
+    let body = sample.body + bytes(tail)
+    if let fault {
+      #expect(throws: WireError.malformed(fault)) {
+        try MessageCodec.decode(kind: sample.frame[0], flags: 0, body: body[...])
+      }
+    } else {
+      let decoded = try MessageCodec.decode(kind: sample.frame[0], flags: 0, body: body[...])
+      #expect(decoded == sample.message)
+    }
+  }
+
+  @Test func everyUnknownKindIsRefused() {
+    var unknown = 0
+    for kind in UInt8.min...UInt8.max where MessageKind(rawValue: kind) == nil {
+      unknown += 1
+      #expect(throws: WireError.unknownKind(kind)) {
+        try MessageCodec.decode(kind: kind, flags: 0, body: [])
+      }
+    }
+    #expect(unknown == 256 - MessageKind.allCases.count)
+  }
+
+  @Test func randomMessagesComeBackAsTheyWere() throws {
+    var generator = Seeded(0xB6B)
+    for round in 0..<3_000 {
+      let message = randomMessage(round % samples.count, &generator)
+      let frame = MessageCodec.encode(message)
+      #expect(frame.count <= 4 + Limits.frameBodyBytesMax)
+      let decoded = try MessageCodec.decode(kind: frame[0], flags: frame[1], body: frame[4...])
+      #expect(decoded == message)
+    }
+  }
+
+  @Test func randomChangesNeverTrap() {
+    var generator = Seeded(7)
+    var refused = 0
+    for round in 0..<20_000 {
+      var body = samples[round % samples.count].body
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        let place = Int.random(in: 0..<body.count, using: &generator)
+        body[place] = UInt8.random(in: 0...255, using: &generator)
+      }
+      let kind = samples[round % samples.count].frame[0]
+      if (try? MessageCodec.decode(kind: kind, flags: 0, body: body[...])) == nil { refused += 1 }
+    }
+    #expect(refused > 1_000)
+  }
+}
+
+/// A message of the kind of `samples[index]` with random contents within the limits.
+func randomMessage(_ index: Int, _ generator: inout Seeded) -> Message {
+  func number<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
+    Value(truncatingIfNeeded: generator.next())
+  }
+  func text(_ limit: Int) -> String {
+    let letters: [Character] = ["a", "Z", "0", " ", "ß", "漢", "🟢", "\u{301}", "\n", "%"]
+    var text = ""
+    while Bool.random(using: &generator) || text.utf8.count < limit / 4 {
+      let letter = letters[Int.random(in: letters.indices, using: &generator)]
+      guard text.utf8.count + letter.utf8.count <= limit else { break }
+      text.append(letter)
+    }
+    return text
+  }
+  let moment = WallTime(milliseconds: number())
+  let taskID = TaskID(Bits128(high: number(), low: number()))
+  switch MessageKind.allCases[index] {
+  case .signIn:
+    let facts = ClientFacts(
+      hostname: text(255), operatingSystem: text(255), agentVersion: text(255),
+      addresses: (0..<Int.random(in: 0...16, using: &generator)).map { _ in text(64) })
+    return .signIn(
+      SignIn(
+        version: number(), clientID: ClientID(taskID.bits), incarnation: number(),
+        previousSession: number(), outcomesStored: number(), clock: moment, facts: facts))
+  case .welcome:
+    return .welcome(
+      Welcome(
+        version: number(), serverID: ServerID(number()), session: number(), serverTime: moment,
+        keepAliveSeconds: max(1, number()), crashWindowSeconds: number(), policyURL: text(1024)))
+  case .keepAlive: return .keepAlive(KeepAlive(clock: moment))
+  case .pushTask:
+    let signed = SignedTask(
+      statement: (0..<Int.random(in: 0...400, using: &generator)).map { _ in number() },
+      signature: (0..<64).map { _ in number() })
+    let hashes = Int.random(in: 0...32, using: &generator)
+    return .pushTask(
+      PushTask(
+        pushID: number(), serverTime: moment, task: signed, leafIndex: number(),
+        path: (0..<hashes).map { _ in (0..<32).map { _ in number() } }))
+  case .taskAck: return .taskAck(TaskAck(pushID: number(), taskID: taskID))
+  case .taskOutcome:
+    let state = TaskState.allCases[Int.random(in: 2..<11, using: &generator)]
+    return .taskOutcome(
+      OutcomeReport(
+        pushID: number(), sequence: max(1, number()),
+        outcome: TaskOutcome(
+          taskID: taskID, state: state, code: number(), text: text(1024), at: moment)))
+  case .outcomeStored: return .outcomeStored(OutcomeStored(upTo: number()))
+  case .cancelTask: return .cancelTask(CancelTask(taskID: taskID))
+  case .liveData:
+    let count = Int.random(in: 0...32, using: &generator)
+    return .liveData(
+      LiveData((0..<count).map { _ in LiveData.Value(name: text(64), text: text(1024)) }))
+  case .goodbye: return .goodbye(Goodbye(reason: text(255)))
+  case .reconnect:
+    return .reconnect(
+      Reconnect(address: text(262), afterMilliseconds: number(), reason: text(255)))
+  case .refused:
+    return .refused(Refused(code: number(), retryAfterMilliseconds: number(), reason: text(255)))
+  }
+}
