@@ -76,6 +76,12 @@ public protocol SiteStore: Sendable {
   func targets(
     of operationID: OperationID, in state: TaskState?, after cursor: ResourceID?, limit: Int
   ) throws(StoreError) -> [TargetOutcome]
+  /// What happened to one target, in the order of time: each state that was reported, once, and what
+  /// the site itself concluded. Empty for a client that is no target.
+  func history(ofTask taskID: TaskID, client clientID: ClientID) throws(StoreError) -> [OutcomeStep]
+  /// The counters of an operation, counted anew from its targets and outcome rows; the same as those
+  /// of its summary, or something is wrong.
+  func recount(_ operationID: OperationID) throws(StoreError) -> OutcomeCounts
   /// Ends what time has ended: undelivered targets after validity become `expired`, delivered ones
   /// without a result after run time, spread and grace `unknown`. Returns the operations touched.
   func closeOverdue(at: WallTime) throws(StoreError) -> [OperationID]
@@ -95,7 +101,8 @@ public protocol SiteStore: Sendable {
   func messages(
     for serverID: ServerID, after cursor: Int64, limit: Int, waitMilliseconds: Int
   ) throws(StoreError) -> [BrokerMessage]
-  /// Wakes a waiting `messages` call of this server from another thread or process.
+  /// Wakes a waiting `messages` call of this server from another thread or process; if none waits,
+  /// the next one returns at once.
   func interruptWait(of serverID: ServerID)
   /// Notes how far a server has come; messages that all servers passed may be forgotten.
   func advanceCursor(of serverID: ServerID, to cursor: Int64) throws(StoreError)
@@ -115,7 +122,8 @@ public protocol SiteStore: Sendable {
   func importPresence(_ header: ReportHeader, _ records: [PresenceRecord], at: WallTime)
     throws(StoreError) -> ImportResult
   /// Imports a task-status report: once, in order within its epoch (a gap is noted, not waited for:
-  /// outcomes stand for themselves). Records of clients that are no target are left out and counted.
+  /// outcomes stand for themselves, and a late file is still taken). Records of clients that are no
+  /// target are left out and counted: `imported(records:)` is the number of the others.
   func importOutcomes(_ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime)
     throws(StoreError) -> ImportResult
   /// Asks a server for a full presence report.

@@ -290,6 +290,28 @@ public struct TargetOutcome: Hashable, Sendable {
   }
 }
 
+/// One step of what happened to one target.
+public struct OutcomeStep: Hashable, Sendable {
+  /// The news: state, code, text, and when by the clock of who says it.
+  public var outcome: TaskOutcome
+  /// The server that reported it; nil for what the site concluded from time or a cancel.
+  public var serverID: ServerID?
+  /// When that server wrote the report.
+  public var reportedAt: WallTime?
+  /// When the report was imported.
+  public var importedAt: WallTime?
+
+  /// Joins the parts.
+  public init(
+    outcome: TaskOutcome, serverID: ServerID?, reportedAt: WallTime?, importedAt: WallTime?
+  ) {
+    self.outcome = outcome
+    self.serverID = serverID
+    self.reportedAt = reportedAt
+    self.importedAt = importedAt
+  }
+}
+
 /// A policy document assigned to a collection.
 public struct PolicyRecord: Hashable, Sendable {
   /// Its name; unique.
