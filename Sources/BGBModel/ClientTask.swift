@@ -159,7 +159,8 @@ public struct TargetSet: Hashable, Sendable {
     return bytes
   }
 
-  /// Reads the compact bytes; members out of order, repeated or over 32 bits are refused.
+  /// Reads the compact bytes; members that are 0, repeated, over 32 bits or written longer than they
+  /// need are refused, so that a set has one encoding.
   public init(decoding bytes: [UInt8]) throws(CodingError) {
     var members: [ResourceID] = []
     members.reserveCapacity(bytes.count)
@@ -171,6 +172,8 @@ public struct TargetSet: Hashable, Sendable {
       difference |= UInt64(byte & 0x7F) << shift
       shift += 7
       if byte & 0x80 != 0 { continue }
+      // A last group of nothing would be a second way to write the same number.
+      guard byte != 0 || shift == 7 else { throw .badValue }
       last += difference
       guard last <= UInt64(UInt32.max), difference > 0 else { throw .badValue }
       members.append(ResourceID(UInt32(truncatingIfNeeded: last)))
