@@ -103,6 +103,15 @@ static inline EVP_PKEY *copenssl_EVP_PKEY_new_ED25519_public(
   return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, bytes);
 }
 
+// Parameters: they keep the pointer to their name, which must be a constant and no Swift string.
+
+static inline OSSL_PARAM copenssl_OSSL_PARAM_mac_key(void *key, size_t bytes) {
+  return OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key, bytes);
+}
+static inline OSSL_PARAM copenssl_OSSL_PARAM_mac_digest_sha256(void) {
+  return OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)SN_sha256, 0);
+}
+
 // BIO
 
 static inline long copenssl_BIO_get_mem_data(BIO *bio, char **data) {

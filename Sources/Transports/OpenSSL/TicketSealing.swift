@@ -90,16 +90,13 @@ private let sealOrOpenTicket:
 
 private func setMACKey(_ mac: OpaquePointer?, _ key: [UInt8]) -> Bool {
   var key = key
-  return unsafe key.withUnsafeMutableBytes { bytes in
-    var digest = Array("SHA256".utf8CString)
-    return unsafe digest.withUnsafeMutableBufferPointer { digest in
-      let parameters = unsafe [
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, bytes.baseAddress, bytes.count),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-        OSSL_PARAM_construct_end(),
-      ]
-      return unsafe EVP_MAC_CTX_set_params(mac, parameters) == 1
-    }
+  return unsafe key.withUnsafeMutableBytes { key in
+    let parameters = unsafe [
+      copenssl_OSSL_PARAM_mac_key(key.baseAddress, key.count),
+      copenssl_OSSL_PARAM_mac_digest_sha256(),
+      OSSL_PARAM_construct_end(),
+    ]
+    return unsafe EVP_MAC_CTX_set_params(mac, parameters) == 1
   }
 }
 

@@ -49,6 +49,7 @@ struct CertificateWish {
     wish.commonName = "test authority"
     wish.altNames = []
     wish.purposes = nil
+    wish.validFrom = -30 * 86400
     wish.isAuthority = true
     return wish
   }
