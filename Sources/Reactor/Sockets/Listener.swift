@@ -61,7 +61,7 @@ public final class Listener {
     boundAddress =
       if case .unix = address { address } else { try StreamSocket.localAddress(of: socket.raw) }
     descriptor = socket
-    spare = Self.openSpare()
+    spare = SocketCalls.openNothing()
   }
 
   /// The number to watch for ``Readiness/readable``.
@@ -71,8 +71,7 @@ public final class Listener {
   public func accept() -> AcceptStep {
     // Each round takes one dead connection off the queue, whose length the backlog bounds.
     while true {
-      var peer = clinux_address()
-      let number = unsafe clinux_accept4(descriptor.raw, &peer)
+      let (number, peer) = SocketCalls.accept(descriptor.raw)
       if number >= 0 { return .accepted(Descriptor(owning: number), SocketAddress(peer)) }
       let error = Errno.current
       switch error.rawValue {
@@ -93,25 +92,19 @@ public final class Listener {
   private func refuseOne() -> AcceptStep {
     guard let reserve = spare.take() else {
       // Lost earlier to another thread that opened something meanwhile; try to have it again.
-      spare = Self.openSpare()
+      spare = SocketCalls.openNothing()
       return .exhausted
     }
     reserve.close()
-    var peer = clinux_address()
-    let number = unsafe clinux_accept4(descriptor.raw, &peer)
+    let number = SocketCalls.accept(descriptor.raw).number
     if number >= 0 {
       // A reset, so that no port stays in TIME_WAIT for a connection that never was.
       _ = clinux_set_abortive_close(number)
       Descriptor(owning: number).close()
       refused &+= 1
     }
-    spare = Self.openSpare()
+    spare = SocketCalls.openNothing()
     return .exhausted
-  }
-
-  private static func openSpare() -> Descriptor? {
-    let number = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
-    return number >= 0 ? Descriptor(owning: number) : nil
   }
 }
 

@@ -39,10 +39,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// Makes an address of a bare numeric IPv4 or IPv6 address and a port; nil for anything else.
   public init?(host: String, port: UInt16) {
-    // The C function would stop reading at a zero byte and accept what stands before it.
-    guard !host.utf8.contains(0) else { return nil }
-    var flat = clinux_address()
-    guard unsafe clinux_parse_address(host, &flat) == 1 else { return nil }
+    guard var flat = SocketCalls.parse(host) else { return nil }
     flat.port = port
     self.init(flat)
   }
@@ -72,13 +69,8 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// The bare address without its port, as in `127.0.0.1` or `fe80::1%2`; the path of a Unix
   /// socket.
   public var host: String {
-    guard var flat else { return path }
-    let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-      guard let base = buffer.baseAddress,
-        unsafe clinux_format_address(&flat, base, 64) >= 0
-      else { return "?" }
-      return unsafe String(cString: base)
-    }
+    if case .unix(let path) = self { return path }
+    let text = SocketCalls.format(flat)
     return flat.scope == 0 ? text : "\(text)%\(flat.scope)"
   }
 
@@ -96,22 +88,19 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
     return UInt16(digits)
   }
-
-  private var path: String {
-    if case .unix(let path) = self { path } else { "" }
-  }
 }
 
 extension SocketAddress {
-  /// The address as the kernel's calls take it; nil for a path.
-  var flat: clinux_address? {
+  /// The address as the kernel's calls take it; a path travels beside it.
+  var flat: clinux_address {
     switch self {
     case .ipv4(let bits, let port):
       clinux_address(
         family: CLINUX_AF_INET, scope: 0, high: 0, low: UInt64(bits), port: port)
     case .ipv6(let high, let low, let port, let scope):
       clinux_address(family: CLINUX_AF_INET6, scope: scope, high: high, low: low, port: port)
-    case .unix: nil
+    case .unix:
+      clinux_address(family: CLINUX_AF_UNIX, scope: 0, high: 0, low: 0, port: 0)
     }
   }
 
@@ -142,10 +131,7 @@ public struct ResolveError: Error, Equatable, Sendable, CustomStringConvertible 
   public let code: Int32
 
   /// The resolver's sentence.
-  public var description: String {
-    guard let text = unsafe clinux_resolve_error(code) else { return "unknown error" }
-    return unsafe String(cString: text)
-  }
+  public var description: String { SocketCalls.resolveErrorText(code) }
 }
 
 extension SocketAddress {
@@ -156,9 +142,6 @@ extension SocketAddress {
   public static func resolve(
     host: String, port: UInt16
   ) throws(ResolveError) -> [SocketAddress] {
-    var found = [clinux_address](repeating: clinux_address(), count: 32)
-    let count = unsafe clinux_resolve(host, port, &found, 32)
-    if count < 0 { throw ResolveError(code: count + 1000) }
-    return found.prefix(Int(count)).map { SocketAddress($0) }
+    try SocketCalls.resolve(host, port: port, limit: 32).map { SocketAddress($0) }
   }
 }

@@ -27,6 +27,13 @@ public struct PeerCredentials: Equatable, Sendable {
   public let userID: UInt32
   /// Its effective group at that time.
   public let groupID: UInt32
+
+  /// States who somebody is.
+  public init(processID: Int32, userID: UInt32, groupID: UInt32) {
+    self.processID = processID
+    self.userID = userID
+    self.groupID = groupID
+  }
 }
 
 /// Non-blocking stream sockets: how they begin, are tuned, and move bytes.
@@ -42,15 +49,8 @@ public enum StreamSocket {
   ) throws(Errno) -> Descriptor {
     let socket = Descriptor(owning: try resultOrErrno(clinux_stream_socket(address.family)))
     if let local { try bind(socket.raw, local) }
-    let result: Int32
-    switch address {
-    case .ipv4, .ipv6:
-      guard var flat = address.flat else { throw .invalidArgument }
-      result = unsafe clinux_connect(socket.raw, &flat)
-    case .unix(let path):
-      guard !path.utf8.contains(0) else { throw .invalidArgument }
-      result = unsafe clinux_connect_unix(socket.raw, path)
-    }
+    try checkPath(address)
+    let result = SocketCalls.connect(socket.raw, address)
     if result == -1 {
       let error = Errno.current
       // EINTR goes on in the background exactly as EINPROGRESS does.
@@ -72,9 +72,7 @@ public enum StreamSocket {
   /// The corresponding C function is `recv`.
   public static func read(_ fd: Int32, into room: inout MutableSpan<UInt8>) -> SocketStep {
     precondition(room.count > 0, "an empty read looks like the end of the stream")
-    let got = unsafe room.withUnsafeMutableBufferPointer { buffer in
-      unsafe clinux_receive(fd, buffer.baseAddress, buffer.count)
-    }
+    let got = SocketCalls.receive(fd, into: &room)
     if got > 0 { return .moved(got) }
     if got == 0 { return .ended }
     return step(of: .current, "recv")
@@ -91,9 +89,7 @@ public enum StreamSocket {
   /// The corresponding C function is `send` with `MSG_NOSIGNAL`.
   public static func write(_ fd: Int32, _ bytes: borrowing Span<UInt8>) -> SocketStep {
     precondition(bytes.count > 0, "an empty write moves nothing and means nothing")
-    let sent = unsafe bytes.withUnsafeBufferPointer { buffer in
-      unsafe clinux_send(fd, buffer.baseAddress, buffer.count)
-    }
+    let sent = SocketCalls.send(fd, bytes)
     if sent >= 0 { return .moved(sent) }
     return step(of: .current, "send")
   }
@@ -148,25 +144,17 @@ extension StreamSocket {
 
   /// The address this end is bound to.
   public static func localAddress(of fd: Int32) throws(Errno) -> SocketAddress {
-    var flat = clinux_address()
-    try resultOrErrno(unsafe clinux_getsockname(fd, &flat))
-    return SocketAddress(flat)
+    SocketAddress(try SocketCalls.localAddress(fd))
   }
 
   /// The address of the other end; throws ENOTCONN when there is none.
   public static func peerAddress(of fd: Int32) throws(Errno) -> SocketAddress {
-    var flat = clinux_address()
-    try resultOrErrno(unsafe clinux_getpeername(fd, &flat))
-    return SocketAddress(flat)
+    SocketAddress(try SocketCalls.peerAddress(fd))
   }
 
   /// Who is at the other end of a Unix socket (SO_PEERCRED).
   public static func peerCredentials(of fd: Int32) throws(Errno) -> PeerCredentials {
-    var process: Int32 = 0
-    var user: UInt32 = 0
-    var group: UInt32 = 0
-    try resultOrErrno(unsafe clinux_peer_credentials(fd, &process, &user, &group))
-    return PeerCredentials(processID: process, userID: user, groupID: group)
+    try SocketCalls.peerCredentials(fd)
   }
 
   static func setOption(
@@ -176,13 +164,12 @@ extension StreamSocket {
   }
 
   static func bind(_ fd: Int32, _ address: SocketAddress) throws(Errno) {
-    switch address {
-    case .ipv4, .ipv6:
-      guard var flat = address.flat else { throw .invalidArgument }
-      try resultOrErrno(unsafe clinux_bind(fd, &flat))
-    case .unix(let path):
-      guard !path.utf8.contains(0) else { throw .invalidArgument }
-      try resultOrErrno(unsafe clinux_bind_unix(fd, path))
-    }
+    try checkPath(address)
+    try resultOrErrno(SocketCalls.bind(fd, address))
+  }
+
+  /// C would read a path only up to its first zero byte, and so mean another file.
+  private static func checkPath(_ address: SocketAddress) throws(Errno) {
+    if case .unix(let path) = address, path.utf8.contains(0) { throw .invalidArgument }
   }
 }
