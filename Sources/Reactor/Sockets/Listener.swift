@@ -97,6 +97,8 @@ public final class Listener {
     }
     reserve.close()
     let number = SocketCalls.accept(descriptor.raw).number
+    // The kernel looks for a free number before it looks for a connection: perhaps nobody is there.
+    let nobodyWaits = number == -1 && Errno.current == .wouldBlock
     if number >= 0 {
       // A reset, so that no port stays in TIME_WAIT for a connection that never was.
       _ = clinux_set_abortive_close(number)
@@ -104,6 +106,7 @@ public final class Listener {
       refused &+= 1
     }
     spare = SocketCalls.openNothing()
+    if nobodyWaits { return .wouldBlock }
     return .exhausted
   }
 }
