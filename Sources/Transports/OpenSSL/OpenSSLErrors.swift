@@ -20,6 +20,26 @@ enum ErrorQueue {
   }
 }
 
+extension ErrorQueue {
+  /// Empties the queue and returns the first entry of the TLS library, or the first of any.
+  ///
+  /// A damaged signature, say, leaves the complaints of the library below before the one that TLS
+  /// makes of it.
+  static func takeFirstOfTLS() -> OpenSSLError? {
+    var first: OpenSSLError?
+    while true {
+      let code = ERR_get_error()
+      if code == 0 { return first }
+      let error = OpenSSLError(code: code)
+      if error.library == ERR_LIB_SSL {
+        ERR_clear_error()
+        return error
+      }
+      if first == nil { first = error }
+    }
+  }
+}
+
 /// One entry of the error queue.
 struct OpenSSLError: Equatable {
   let code: UInt

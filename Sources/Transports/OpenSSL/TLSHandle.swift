@@ -120,17 +120,16 @@ struct TLSHandle: ~Copyable {
   }
 
   private borrowing func fatalError() -> TransportError {
-    guard let error = ErrorQueue.takeFirst() else { return TransportError(.protocolViolation) }
+    let verdict = unsafe RefusalNote.verdict(on: ssl)
+    guard let error = ErrorQueue.takeFirstOfTLS() else {
+      return TransportError(.protocolViolation)
+    }
+    if verdict != 0 {
+      return TransportError(.certificateRefused, reason: error.reason, verifyCode: verdict)
+    }
     if error.library == ERR_LIB_SYS { return TransportError(errno: error.reason) }
-    guard error.library == ERR_LIB_SSL else {
-      return TransportError(.protocolViolation, reason: error.reason)
-    }
-    if error.reason == SSL_R_CERTIFICATE_VERIFY_FAILED {
-      let verdict = unsafe RefusalNote.verdict(on: ssl)
-      let code =
-        verdict != 0 ? verdict : Int32(truncatingIfNeeded: unsafe SSL_get_verify_result(ssl))
-      return TransportError(.certificateRefused, reason: error.reason, verifyCode: code)
-    }
+    // Reason codes are numbered by each library for itself; only those of TLS mean anything here.
+    guard error.library == ERR_LIB_SSL else { return TransportError(.protocolViolation) }
     if error.reason == SSL_R_UNEXPECTED_EOF_WHILE_READING { return TransportError(.truncated) }
     if let alert = alertNumber(ofReason: error.reason) {
       return TransportError(.alertReceived, reason: alert)

@@ -25,6 +25,8 @@ struct CertificateWish {
   var key = Key.p256
   var digest = Digest.sha256
   var isAuthority = false
+  /// In OpenSSL's configuration words; nil follows `isAuthority`.
+  var basicConstraints: String?
   /// Further extensions in OpenSSL's configuration words.
   var extensions: [(nid: Int32, value: String)] = []
   /// Bytes of a comment that only makes it large.
@@ -97,10 +99,11 @@ final class TestCertificate {
   }
 
   private func addExtensions(_ wish: CertificateWish) {
-    add(NID_basic_constraints, wish.isAuthority ? "critical,CA:TRUE" : "critical,CA:FALSE")
+    let constraints = wish.isAuthority ? "critical,CA:TRUE" : "critical,CA:FALSE"
+    add(NID_basic_constraints, wish.basicConstraints ?? constraints)
     add(NID_subject_key_identifier, "hash")
     if issuer != nil { add(NID_authority_key_identifier, "keyid:always") }
-    if wish.isAuthority { add(NID_key_usage, "critical,keyCertSign,cRLSign") }
+    if wish.isAuthority { add(NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign") }
     if let purposes = wish.purposes { add(NID_ext_key_usage, purposes) }
     for more in wish.extensions { add(more.nid, more.value) }
     if wish.commentBytes > 0 {
