@@ -1,1 +1,6 @@
-print("not built yet")
+// The notification server's program; everything is in BGBServer.
+
+import ArgumentParser
+import BGBServer
+
+ServerCommand.main()

@@ -30,7 +30,7 @@ enum AnswerEffect: Equatable {
 /// The ledger of all live tasks of this server.
 struct PushLedger {
   private struct LiveTask {
-    let plan: TaskPlan
+    let plan: PushPlan
     var states: [TaskState]
     var pushes: [UInt8]
     /// Leaves below it have been looked at since the task came.
@@ -50,7 +50,7 @@ struct PushLedger {
   var taskIDs: [TaskID] { order }
 
   /// Takes a task over; returns false when it is here already.
-  mutating func add(_ plan: TaskPlan) -> Bool {
+  mutating func add(_ plan: PushPlan) -> Bool {
     guard tasks[plan.record.taskID] == nil else { return false }
     var task = LiveTask(
       plan: plan, states: Array(repeating: .queued, count: plan.clients.count),
@@ -63,9 +63,11 @@ struct PushLedger {
   }
 
   /// The plan of a live task.
-  func plan(of taskID: TaskID) -> TaskPlan? { tasks[taskID]?.plan }
+  func plan(of taskID: TaskID) -> PushPlan? { tasks[taskID]?.plan }
 
-  /// Withdraws a task: no more pushes. Returns leaves that may have it and were not begun.
+  /// Withdraws a task: no more pushes.
+  ///
+  /// Returns leaves that may have it and were not begun.
   mutating func cancel(_ taskID: TaskID) -> [ClientID] {
     guard var task = tasks[taskID], !task.isCancelled else { return [] }
     task.isCancelled = true

@@ -37,7 +37,9 @@ struct ClientRegistry {
     return previous?.token
   }
 
-  /// A connection ended. Does nothing when the client's session is another one by now.
+  /// A connection ended.
+  ///
+  /// Does nothing when the client's session is another one by now.
   mutating func signOut(
     _ clientID: ClientID, token: Token, reason: PresenceReason, at: WallTime
   ) {
@@ -61,7 +63,9 @@ struct ClientRegistry {
   /// The facts known of a client.
   func facts(of clientID: ClientID) -> ClientFacts? { entries[clientID]?.record.facts }
 
-  /// What changed since the last call. Clients that are offline and reported are forgotten.
+  /// What changed since the last call.
+  ///
+  /// Clients that are offline and reported are forgotten.
   mutating func takeChanges() -> [PresenceRecord] {
     var changes: [PresenceRecord] = []
     changes.reserveCapacity(dirty.count)

@@ -54,7 +54,9 @@ struct OutcomeDesk {
     return (unposted, lastNumber)
   }
 
-  /// Everything up to a number is durable: whom to tell. Neighbours of one session become one frame.
+  /// Everything up to a number is durable: whom to tell.
+  ///
+  /// Neighbours of one session become one frame.
   mutating func stored(upTo number: UInt64) -> [Confirmation] {
     durable = max(durable, number)
     var confirmations: [Confirmation] = []

@@ -35,8 +35,10 @@ struct ReportDesk {
   /// Whether a cut may begin: one round is under way at a time.
   var mayCut: Bool { pendingOutcomes.isEmpty }
 
-  /// Begins a round of outcome reports with everything collected; they are kept here until the journal
-  /// was cut behind them. Returns the sequence of the last one, which names the cut.
+  /// Begins a round of outcome reports with everything collected; they are kept here until the
+  /// journal was cut behind them.
+  ///
+  /// Returns the sequence of the last one, which names the cut.
   mutating func beginOutcomes(_ records: [OutcomeRecord], at now: WallTime) -> UInt64 {
     precondition(mayCut, "one round of outcome reports is under way at a time")
     var start = 0

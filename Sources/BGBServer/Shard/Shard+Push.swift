@@ -50,7 +50,7 @@ extension Shard {
   }
 
   /// Takes a task over from the site.
-  func take(_ plan: TaskPlan) {
+  func take(_ plan: PushPlan) {
     guard ledger.add(plan) else { return }
     counters.tasks &+= 1
     templates[plan.record.taskID] = PushTemplate(task: plan.record.signed)

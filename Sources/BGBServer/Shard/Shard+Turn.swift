@@ -5,7 +5,9 @@ import Reactor
 import Transports
 
 extension Shard {
-  /// One turn of the loop. The order matters where a reason stands beside it.
+  /// One turn of the loop.
+  ///
+  /// The order matters where a reason stands beside it.
   func turn() throws(Errno) {
     let ready = try loop.wait(maySleep: !hasWorkInHand)
     handshakes.beginTurn()

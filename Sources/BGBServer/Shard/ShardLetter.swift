@@ -8,7 +8,7 @@ import Transports
 /// A letter to the loop.
 enum ShardLetter: Sendable {
   /// A task is ready for pushing.
-  case task(TaskPlan)
+  case task(PushPlan)
   /// A task was withdrawn.
   case taskCancelled(TaskID)
   /// Everybody who is blocked now.

@@ -80,15 +80,17 @@ final class SiteWatch: Sendable {
     }
   }
 
-  /// Reads a task, checks it against what was signed, and hands it to the loop. One that does not fit
-  /// is left out with an error and a status message; the queue goes on behind it.
+  /// Reads a task, checks it against what was signed, and hands it to the loop.
+  ///
+  /// One that does not fit is left out with an error and a status message; the queue goes on
+  /// behind it.
   private func bring(_ taskID: TaskID) throws(SiteLinkError) {
     guard let (record, targets, answered) = try link.task(taskID) else {
       log.warning("a task of the queue is gone", metadata: ["task": "\(taskID)"])
       return
     }
     do throws(PlanError) {
-      shard.post(.task(try TaskPlan(record: record, targets: targets, answered: answered)))
+      shard.post(.task(try PushPlan(record: record, targets: targets, answered: answered)))
     } catch {
       log.error(
         "a task is not what was signed", metadata: ["task": "\(taskID)", "error": "\(error)"])

@@ -11,7 +11,9 @@ public final class AppendFile {
   /// Bytes in the file.
   public private(set) var size: Int
 
-  /// Opens a file, making it with mode 0600 if it is not there. Not through a symbolic link.
+  /// Opens a file, making it with mode 0600 if it is not there.
+  ///
+  /// Not through a symbolic link.
   ///
   /// The corresponding C function is `open`.
   public init(path: String) throws(Errno) {
@@ -44,7 +46,9 @@ public final class AppendFile {
     }
   }
 
-  /// Makes everything appended so far durable. The corresponding C function is `fdatasync`.
+  /// Makes everything appended so far durable.
+  ///
+  /// The corresponding C function is `fdatasync`.
   public func sync() throws(Errno) {
     if let failure { throw failure }
     guard fdatasync(descriptor.raw) == 0 else {
@@ -54,7 +58,9 @@ public final class AppendFile {
     }
   }
 
-  /// Cuts the file to its first bytes: a torn record at its end goes. The C function is `ftruncate`.
+  /// Cuts the file to its first bytes: a torn record at its end goes.
+  ///
+  /// The C function is `ftruncate`.
   public func truncate(to bytes: Int) throws(Errno) {
     if let failure { throw failure }
     guard ftruncate(descriptor.raw, off_t(bytes)) == 0 else { throw .current }
@@ -92,7 +98,9 @@ public enum Folder {
     return names.sorted()
   }
 
-  /// Makes renames and removals in a folder durable. The corresponding C function is `fsync`.
+  /// Makes renames and removals in a folder durable.
+  ///
+  /// The corresponding C function is `fsync`.
   public static func sync(_ path: String) throws(Errno) {
     let fd = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard fd >= 0 else { throw .current }
@@ -100,12 +108,16 @@ public enum Folder {
     guard fsync(descriptor.raw) == 0 else { throw .current }
   }
 
-  /// Removes a file. The corresponding C function is `unlink`.
+  /// Removes a file.
+  ///
+  /// The corresponding C function is `unlink`.
   public static func remove(_ path: String) throws(Errno) {
     guard unsafe unlink(path) == 0 else { throw .current }
   }
 
-  /// Renames a file, replacing what has the new name. The corresponding C function is `rename`.
+  /// Renames a file, replacing what has the new name.
+  ///
+  /// The corresponding C function is `rename`.
   public static func rename(_ path: String, to newPath: String) throws(Errno) {
     guard unsafe Glibc.rename(path, newPath) == 0 else { throw .current }
   }

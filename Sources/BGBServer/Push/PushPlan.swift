@@ -15,7 +15,7 @@ enum PlanError: Error, Equatable {
 }
 
 /// One task, ready.
-struct TaskPlan: Sendable {
+struct PushPlan: Sendable {
   /// What the database holds.
   let record: TaskRecord
   /// What was signed.
@@ -30,7 +30,9 @@ struct TaskPlan: Sendable {
   let answered: [Int]
   private let leavesByClient: [UInt32]
 
-  /// Checks the task against its signed statement and builds the tree. O(n log n).
+  /// Checks the task against its signed statement and builds the tree.
+  ///
+  /// O(n log n).
   init(record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]) throws(PlanError) {
     guard let statement = try? TaskStatement(decoding: record.signed.statement) else {
       throw .malformed
@@ -49,10 +51,12 @@ struct TaskPlan: Sendable {
     self.resources = resources
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
-    self.answered = answered.compactMap { TaskPlan.position(of: $0, in: resources) }
+    self.answered = answered.compactMap { PushPlan.position(of: $0, in: resources) }
   }
 
-  /// The leaf of a client, or nil when it is no target. O(log n).
+  /// The leaf of a client, or nil when it is no target.
+  ///
+  /// O(log n).
   func leaf(of client: ClientID) -> Int? {
     var low = 0
     var high = leavesByClient.count

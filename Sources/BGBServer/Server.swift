@@ -1,0 +1,240 @@
+// A notification server put together: keys and certificates, the site, the threads, the loop. It
+// starts in an order in which nothing is promised before it can be kept, and ends in the reverse.
+
+import BGBModel
+import BGBReport
+import BGBSigning
+import Glibc
+import Logging
+import Reactor
+import ServiceLog
+import ServiceSettings
+import SiteDatabase
+import SiteDatabaseSQLite
+import Synchronization
+import Transports
+
+/// Why a server could not start; a sentence that says what to do.
+struct StartError: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// One notification server in this process.
+struct Server {
+  private let settings: ServerSettings
+  private let logHandle: LogHandle
+  private let log: Logger
+  private let time = TimeSource.system
+
+  init(settings: ServerSettings, logHandle: LogHandle) {
+    self.settings = settings
+    self.logHandle = logHandle
+    log = logHandle.logger("bgb-server")
+  }
+
+  /// Starts, serves until it is told to stop, ends in order.
+  ///
+  /// `announce` gets the addresses it listens on, once it does.
+  func run(announce: ([String]) -> Void) throws(StartError) {
+    StatusCatalogue.use(machine: settings.name)
+    let reportKey = try readReportKey()
+    let link = try openSite()
+    let registration = try register(link)
+    log.notice(
+      "Starting SMS Notification Server...",
+      metadata: [
+        "name": "\(settings.name)", "server": "\(registration.serverID)",
+        "epoch": "\(registration.epoch)", "site": "\(registration.site)",
+      ])
+    do throws(Errno) {
+      try serve(registration, link, reportKey, announce)
+    } catch {
+      throw StartError(description: "the system refuses what the server needs: \(error)")
+    }
+    log.notice("stopped")
+  }
+
+  private func serve(
+    _ registration: SiteRegistration, _ link: DatabaseSiteLink, _ reportKey: SigningKey,
+    _ announce: ([String]) -> Void
+  ) throws(Errno) {
+    let shardBox = try Mailbox<ShardLetter>()
+    let journalBox = try Mailbox<JournalLetter>()
+    let siteBox = try Mailbox<SiteLetter>()
+    let (log, time, folder) = (log, time, settings.journal.path)
+    // Signals are blocked before the first thread, so that every thread inherits that.
+    let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
+    Signals.ignoreBrokenPipe()
+    let journalThread = try LetterThread.start(
+      name: "bgb-journal", mailbox: journalBox,
+      makeState: { JournalThread(folder: folder, shard: shardBox, log: log) },
+      work: { $0.work($1) })
+    let siteThread = try LetterThread.start(
+      name: "bgb-site", mailbox: siteBox,
+      makeState: {
+        SiteWork(
+          link: link, reportKey: reportKey, shard: shardBox, journal: journalBox, time: time,
+          log: log)
+      },
+      work: { $0.work($1) })
+    let shard = try makeShard(registration, shardBox, journalBox, siteBox)
+    let watch = SiteWatch(link: link, shard: shardBox, time: time, log: log)
+    let watchThread = try KernelThread.start(name: "bgb-watch", stackSize: 2 << 20) {
+      watch.run(from: registration)
+    }
+    announce(shard.listeners.map { "\($0.role) \($0.listener.boundAddress)" })
+    tell(.started, "Notification server \(settings.name) started.", siteBox)
+    try turn(shard, signals)
+    tell(.stopped, "Notification server \(settings.name) stopped.", siteBox)
+    watch.stop()
+    watchThread.join()
+    siteBox.post(.end)
+    siteThread.join()
+    journalBox.post(.end)
+    journalThread.join()
+    if let sentence = shard.fatal { log.critical("\(sentence)") }
+  }
+
+  /// Turns the loop, with signals as one more thing to be ready.
+  private func turn(_ shard: Shard, _ signals: borrowing SignalDescriptor) throws(Errno) {
+    try shard.loop.poller.add(signals.fd, .signals, .readable)
+    while shard.life != .done {
+      try shard.turn()
+      while let signal = signals.next() {
+        switch signal {
+        case SIGHUP: reload(shard)
+        case SIGUSR1: reopenLog()
+        default: shard.beginDrain()
+        }
+      }
+    }
+  }
+
+  private func tell(_ status: StatusCatalogue, _ text: String, _ site: Mailbox<SiteLetter>) {
+    site.post(.status(status.message(at: WallTime(milliseconds: time.wall()), text: text)))
+  }
+
+  // MARK: Parts
+
+  private func readReportKey() throws(StartError) -> SigningKey {
+    do throws(SigningError) {
+      return try SigningKey.load(settings.reportKey.path)
+    } catch {
+      throw StartError(description: "the report key cannot be used: \(error)")
+    }
+  }
+
+  private func openSite() throws(StartError) -> DatabaseSiteLink {
+    let folder = settings.site.path
+    let store: any SiteStore
+    do throws(StoreError) {
+      store = try SQLiteSiteStore.open(at: "\(folder)/site.db")
+    } catch {
+      throw StartError(description: "\(error) (site folder \(folder))")
+    }
+    do throws(DropError) {
+      return DatabaseSiteLink(store: store, inbox: try DropBox("\(folder)/inbox/bgb.box"))
+    } catch {
+      throw StartError(description: "the inbox cannot be used: \(error)")
+    }
+  }
+
+  private func register(_ link: DatabaseSiteLink) throws(StartError) -> SiteRegistration {
+    do throws(SiteLinkError) {
+      return try link.register(named: settings.name, at: WallTime(milliseconds: time.wall()))
+    } catch {
+      throw StartError(
+        description: "the site does not take this server: \(error); run `bgb server add` first")
+    }
+  }
+
+  private func makeShard(
+    _ registration: SiteRegistration, _ shardBox: Mailbox<ShardLetter>,
+    _ journalBox: Mailbox<JournalLetter>, _ siteBox: Mailbox<SiteLetter>
+  ) throws(Errno) -> Shard {
+    let loop = try Loop(time: time, timerCapacity: settings.connectionsMax)
+    var listeners: [ShardListener] = []
+    for address in settings.listen { listeners += try open(address.host, address.port, .agent) }
+    if let address = settings.policyListen {
+      listeners += try open(address.host, address.port, .policy)
+    }
+    if let address = settings.healthListen {
+      listeners += try open(address.host, address.port, .watch)
+    }
+    let contexts = try makeContexts(time.wall() / 1000)
+    return try Shard(
+      loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
+      identity: ReportIdentity(
+        site: registration.site, serverID: registration.serverID, epoch: registration.epoch),
+      settings: settings.shard, agentTLS: contexts.agent, policyTLS: contexts.policy,
+      listeners: listeners, log: log)
+  }
+
+  private func open(
+    _ host: String, _ port: UInt16, _ role: ConnectionRole
+  ) throws(Errno) -> [ShardListener] {
+    guard let addresses = try? SocketAddress.resolve(host: host, port: port),
+      let address = addresses.first
+    else {
+      log.critical("address not found", metadata: ["host": "\(host)"])
+      throw .addressNotAvailable
+    }
+    do throws(Errno) {
+      let listener = try Listener(address, reusePort: false)
+      log.notice(
+        "Listening connections on port \(listener.boundAddress.port ?? 0).",
+        metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
+      return [ShardListener(listener: listener, role: role)]
+    } catch {
+      log.critical("cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
+      throw error
+    }
+  }
+
+  /// The TLS rules of both listeners; tickets of one are no good at the other.
+  private func makeContexts(_ now: Int64) throws(Errno) -> (agent: TLSContext, policy: TLSContext) {
+    do throws(TLSSetupError) {
+      let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
+      var agent = TLSOptions()
+      agent.ticketKeys = keys
+      agent.sessionContext = "bgb-agent"
+      var policy = TLSOptions()
+      policy.ticketKeys = keys
+      policy.sessionContext = "bgb-policy"
+      policy.ticketsPerHandshake = 0
+      return (try makeContext(agent), try makeContext(policy))
+    } catch {
+      log.critical("TLS cannot be set up", metadata: ["error": "\(error)"])
+      throw .invalidArgument
+    }
+  }
+
+  private func makeContext(_ options: TLSOptions) throws(TLSSetupError) -> TLSContext {
+    try TLSContext(
+      role: .server, certificateChainFile: settings.certificate.path,
+      privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options)
+  }
+
+  // MARK: While running
+
+  /// New certificates for connections to come; those that live keep theirs.
+  ///
+  /// What cannot be read leaves everything as it was.
+  private func reload(_ shard: Shard) {
+    guard let contexts = try? makeContexts(time.wall() / 1000) else {
+      log.error("reload refused: the old certificates stay")
+      return
+    }
+    shard.agentTLS = contexts.agent
+    shard.policyTLS = contexts.policy
+    log.notice("reloaded", metadata: ["online": "\(shard.registry.onlineCount)"])
+  }
+
+  private func reopenLog() {
+    do throws(LogError) {
+      try logHandle.reopen()
+    } catch {
+      log.error("log not reopened", metadata: ["error": "\(error)"])
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// The command line of bgb-server.
+
+public import ArgumentParser
+import Logging
+import Reactor
+import ServiceLog
+import ServiceSettings
+
+/// `bgb-server`: the notification server.
+public struct ServerCommand: ParsableCommand {
+  /// Name, summary and examples.
+  public static let configuration = CommandConfiguration(
+    commandName: "bgb-server",
+    abstract: "The notification server: holds the agents' connections and pushes tasks to them.",
+    discussion: """
+      Examples:
+        bgb-server --config .bgb/servers/mp1/server.yaml
+        bgb-server --config server.yaml --check
+        bgb-server --explain keep-alive
+
+      Signals: TERM and INT stop in order, HUP reloads certificates without dropping anybody,
+      USR1 reopens the log. Exit codes: 0 stopped in order, 1 ended by a failure, 2 bad settings.
+      """)
+
+  @Option(help: "The settings file; `bgb server add` writes one.")
+  var config: String?
+
+  @Flag(help: "Read the settings, say whether they are good, and end.")
+  var check = false
+
+  @Option(help: "Explain a setting, or all of them with the word 'all', and end.")
+  var explain: String?
+
+  /// Begins empty; the parser fills it.
+  public init() {}
+
+  /// Runs until the server is told to stop.
+  public func run() throws {
+    if let explain { return try printExplanation(explain == "all" ? nil : explain) }
+    guard let config else { throw ValidationError("--config FILE is needed; see --help") }
+    let settings: ServerSettings
+    do throws(SettingsError) {
+      settings = try ServiceSettings.load(
+        ServerSettings.self, file: config, environmentPrefix: "BGB_SERVER",
+        environment: ProcessEnvironment.variables())
+    } catch {
+      fail("\(error)")
+      throw ExitCode(2)
+    }
+    if check {
+      print("\(config): good")
+      return
+    }
+    try serve(settings)
+  }
+
+  private func serve(_ settings: ServerSettings) throws {
+    guard let level = Logger.Level(rawValue: settings.log.level) else {
+      fail("log.level: \(settings.log.level) is no level")
+      throw ExitCode(2)
+    }
+    do {
+      let handle = try ServiceLog.bootstrap(
+        file: settings.log.file?.path, format: settings.log.format, level: level,
+        component: "SMS_NOTIFICATION_SERVER")
+      try Server(settings: settings, logHandle: handle).run { addresses in
+        for address in addresses { print("listening: \(address)") }
+        StandardOutput.flush()
+      }
+    } catch {
+      fail("\(error)")
+      throw ExitCode(1)
+    }
+  }
+
+  private func printExplanation(_ key: String?) throws {
+    guard let text = ServiceSettings.explain(ServerSettings.self, key: key) else {
+      fail("no setting begins with '\(key ?? "")'")
+      throw ExitCode(2)
+    }
+    print(text)
+  }
+
+  private func fail(_ sentence: String) { StandardError.write("bgb-server: \(sentence)\n") }
+}

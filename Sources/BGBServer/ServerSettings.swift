@@ -1,0 +1,114 @@
+// The settings of bgb-server as its file spells them. `bgb server add` writes a file that works.
+
+import BGBModel
+import ServiceLog
+import ServiceSettings
+
+/// What server.yaml says.
+struct ServerSettings: DescribedSettings {
+  /// The server's name at the site.
+  var name: String
+  /// The site's folder.
+  var site: RelativePath
+  /// Where agents connect.
+  var listen: [AddressSetting]
+  /// Where policies are downloaded.
+  var policyListen: AddressSetting?
+  /// What agents are told as the place of policies.
+  var policyUrl: String
+  /// Where health and metrics are served.
+  var healthListen: AddressSetting?
+  /// The server's certificate, PEM.
+  var certificate: RelativePath
+  /// Its key, PEM.
+  var key: RelativePath
+  /// The authorities that agents' certificates must come from, PEM.
+  var ca: RelativePath
+  /// The Ed25519 key that signs reports, PEM.
+  var reportKey: RelativePath
+  /// Keys of session tickets, shared by the servers of a site.
+  var ticketKeys: RelativePath
+  /// The folder of the outcome journal.
+  var journal: RelativePath
+  /// Keep-alive interval that agents are told.
+  var keepAlive: DurationSetting
+  /// Period of online reports.
+  var presencePeriod: DurationSetting
+  /// Period of task-status reports.
+  var outcomePeriod: DurationSetting
+  /// Window over which agents come back after a crash.
+  var crashWindow: DurationSetting
+  /// Connections at most.
+  var connectionsMax: Int
+  /// TLS handshakes under way at most.
+  var handshakesMax: Int
+  /// The log.
+  var log: LogSettings
+
+  /// The log's settings.
+  struct LogSettings: Decodable {
+    /// The file; none means the standard error stream.
+    var file: RelativePath?
+    /// How lines are spelled.
+    var format: LogFormat
+    /// What is written from this level on.
+    var level: String
+  }
+
+  static var descriptions: [SettingDescription] {
+    [
+      SettingDescription("name", "text", "The server's name, as `bgb server add` was told."),
+      SettingDescription("site", "path", default: "../..", "The site's folder."),
+      SettingDescription(
+        "listen", "addresses", default: "127.0.0.1:10123", "Where agents connect."),
+      SettingDescription("policy-listen", "address", "Where policies are downloaded over HTTPS."),
+      SettingDescription(
+        "policy-url", "URL", default: "", "What agents are told as the place of policies."),
+      SettingDescription(
+        "health-listen", "address", "Where /healthz, /readyz and /metrics are; keep it on loopback."
+      ),
+      SettingDescription("certificate", "path", default: "server.crt", "The server's certificate."),
+      SettingDescription("key", "path", default: "server.key", "Its private key."),
+      SettingDescription("ca", "path", default: "ca.pem", "The site's certificate authority."),
+      SettingDescription(
+        "report-key", "path", default: "report.key", "The Ed25519 key that signs reports."),
+      SettingDescription(
+        "ticket-keys", "path", default: "tickets.keys", "Keys of TLS session tickets."),
+      SettingDescription(
+        "journal", "path", default: "journal", "The folder of outcomes not told yet."),
+      SettingDescription(
+        "keep-alive", "duration", default: "15m", "How often agents must say something."),
+      SettingDescription(
+        "presence-period", "duration", default: "5m", "How often online reports are written."),
+      SettingDescription(
+        "outcome-period", "duration", default: "10s", "How often task-status reports are written."),
+      SettingDescription(
+        "crash-window", "duration", default: "60s",
+        "Over how long agents spread their return after a crash of this server."),
+      SettingDescription(
+        "connections-max", "number", default: "18000", "Connections at most; needs as many files."),
+      SettingDescription(
+        "handshakes-max", "number", default: "256", "TLS handshakes under way at most."),
+      SettingDescription("log.file", "path", "The log; without it, the standard error stream."),
+      SettingDescription(
+        "log.format", "text|cmtrace|json", default: "text", "How lines are spelled."),
+      SettingDescription(
+        "log.level", "trace|debug|info|notice|warning|error", default: "info",
+        "What is written from this level on."),
+    ]
+  }
+
+  /// The numbers that rule the shard.
+  var shard: ShardSettings {
+    var shard = ShardSettings()
+    shard.connectionsMax = connectionsMax
+    shard.handshakesMax = handshakesMax
+    shard.keepAliveSeconds = max(
+      Limits.keepAliveSecondsMinimum, UInt32(clamping: keepAlive.seconds))
+    shard.crashWindowSeconds = UInt32(clamping: crashWindow.seconds)
+    shard.presencePeriodMilliseconds = max(100, UInt64(clamping: presencePeriod.milliseconds))
+    shard.outcomePeriodMilliseconds = max(100, UInt64(clamping: outcomePeriod.milliseconds))
+    shard.policyURL = policyUrl
+    return shard
+  }
+}

@@ -1,0 +1,63 @@
+// A plan is believed only if the database says what was signed.
+
+import BGBModel
+import BGBSigning
+import SiteDatabase
+import Testing
+
+@testable import BGBServer
+
+struct PushPlanTests {
+  private func targets(_ count: Int) -> [TargetRecord] {
+    (1...count).map {
+      TargetRecord(resourceID: ResourceID(UInt32($0)), clientID: Sample.client(UInt64($0)))
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 64, 1000])
+  func everyTargetHasItsLeafAndProof(_ count: Int) throws {
+    let plan = try Sample.plan(targets: count)
+    for number in 1...count {
+      let client = Sample.client(UInt64(number))
+      let leaf = try #require(plan.leaf(of: client))
+      #expect(plan.clients[leaf] == client)
+      #expect(
+        MerkleTree.verify(
+          leaf: client, index: leaf, count: count, path: plan.tree.path(at: leaf),
+          root: plan.statement.targetRoot))
+    }
+    #expect(plan.leaf(of: Sample.client(UInt64(count) + 1)) == nil)
+    #expect(plan.leaf(of: Sample.client(0)) == nil)
+  }
+
+  @Test func anotherTargetListIsRefused() throws {
+    let plan = try Sample.plan(targets: 3)
+    var swapped = targets(3)
+    swapped[1].clientID = Sample.client(99)
+    #expect(throws: PlanError.contradiction("target set")) {
+      try PushPlan(record: plan.record, targets: swapped, answered: [])
+    }
+    #expect(throws: PlanError.contradiction("target count")) {
+      try PushPlan(record: plan.record, targets: targets(4), answered: [])
+    }
+  }
+
+  @Test func anotherDeadlineOrTaskIsRefused() throws {
+    let plan = try Sample.plan(targets: 3)
+    var record = plan.record
+    record.deliverBefore = record.deliverBefore.adding(milliseconds: 1)
+    #expect(throws: PlanError.contradiction("deadline")) {
+      try PushPlan(record: record, targets: targets(3), answered: [])
+    }
+    record = plan.record
+    record.taskID = Sample.task(2)
+    #expect(throws: PlanError.contradiction("task id")) {
+      try PushPlan(record: record, targets: targets(3), answered: [])
+    }
+    record = plan.record
+    record.signed.statement.removeLast()
+    #expect(throws: PlanError.malformed) {
+      try PushPlan(record: record, targets: targets(3), answered: [])
+    }
+  }
+}

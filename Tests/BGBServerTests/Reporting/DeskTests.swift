@@ -1,0 +1,92 @@
+// Confirmation only after durability, each session told once; report numbers without gaps.
+
+import BGBModel
+import Reactor
+import Testing
+
+@testable import BGBServer
+
+struct OutcomeDeskTests {
+  private let one = Token(generation: 1, index: 1)
+  private let two = Token(generation: 1, index: 2)
+
+  @Test func nobodyIsConfirmedBeforeTheJournalSaysSo() {
+    var desk = OutcomeDesk()
+    desk.keep(Sample.outcome(1), confirm: one, sequence: 10)
+    desk.keep(Sample.outcome(2), confirm: two, sequence: 20)
+    let posted = desk.takeUnposted()
+    #expect(posted?.records.count == 2)
+    let answer1 = desk.takeUnposted()
+    #expect(answer1 == nil)
+    #expect(desk.unstoredCount == 2)
+    let result1 = desk.stored(upTo: 0)
+    #expect(result1.isEmpty)
+    let result2 = desk.stored(upTo: 1)
+    #expect(result2 == [OutcomeDesk.Confirmation(token: one, upTo: 10)])
+    let result3 = desk.stored(upTo: 2)
+    #expect(result3 == [OutcomeDesk.Confirmation(token: two, upTo: 20)])
+    #expect(desk.unstoredCount == 0)
+  }
+
+  @Test func oneFrameConfirmsAllOfASession() {
+    var desk = OutcomeDesk()
+    for sequence in 1...5 as ClosedRange<UInt64> {
+      desk.keep(Sample.outcome(1), confirm: one, sequence: sequence)
+      desk.keep(Sample.outcome(2), confirm: two, sequence: sequence + 100)
+    }
+    let result4 = desk.stored(upTo: 10)
+    #expect(
+      result4 == [
+        OutcomeDesk.Confirmation(token: one, upTo: 5),
+        OutcomeDesk.Confirmation(token: two, upTo: 105),
+      ])
+  }
+
+  @Test func recoveredOutcomesComeFirstInTheReport() {
+    var desk = OutcomeDesk()
+    desk.keep(Sample.outcome(2), confirm: one, sequence: 1)
+    desk.recover([Sample.outcome(1)])
+    let result5 = desk.takeCollected()
+    #expect(result5.map(\.clientID) == [Sample.client(1), Sample.client(2)])
+    let result6 = desk.takeCollected()
+    #expect(result6.isEmpty)
+  }
+}
+
+struct ReportDeskTests {
+  private func desk() throws -> ReportDesk {
+    ReportDesk(
+      identity: ReportIdentity(site: try Sample.site(), serverID: ServerID(3), epoch: 7))
+  }
+
+  @Test func theFirstPresenceReportIsFullAndTheNextAreDeltas() throws {
+    var desk = try desk()
+    let first = desk.presenceHeader(at: Sample.start)
+    #expect(first.scope == .full)
+    #expect(first.sequence == 1)
+    let result7 = desk.presenceHeader(at: Sample.start)
+    #expect(result7.scope == .delta)
+    desk.requestFull()
+    let third = desk.presenceHeader(at: Sample.start)
+    #expect(third.scope == .full)
+    #expect(third.sequence == 3)
+  }
+
+  @Test func aRoundIsCutIntoReportsOfBoundedSize() throws {
+    var desk = try desk()
+    let count = Limits.outcomesPerReportMax * 2 + 1
+    let records = (1...UInt64(count)).map { Sample.outcome($0) }
+    let answer2 = desk.beginOutcomes(records, at: Sample.start)
+    #expect(answer2 == 3)
+    #expect(!desk.mayCut)
+    let reports = desk.takeCut()
+    #expect(reports.map(\.header.sequence) == [1, 2, 3])
+    #expect(reports.map(\.body.count) == [5_000, 5_000, 1])
+    for sequence in 1...3 as ClosedRange<UInt64> {
+      #expect(!desk.isIdle)
+      desk.delivered(.outcomes, sequence: sequence)
+    }
+    #expect(desk.isIdle)
+    #expect(desk.mayCut)
+  }
+}
