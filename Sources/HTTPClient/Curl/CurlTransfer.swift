@@ -78,8 +78,8 @@ import CCurl
     case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_PEER_FAILED_VERIFICATION,
       CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
       throw .tls(text)
-    case CURLE_URL_MALFORMAT: throw .invalid(text)
-    case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL: throw .malformed(text)
+    case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: throw .invalid(text)
+    case CURLE_WEIRD_SERVER_REPLY: throw .malformed(text)
     default: throw .unreachable(text)
     }
   }
