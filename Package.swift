@@ -117,7 +117,12 @@ let package = Package(
     tests("SiteDatabaseTests", ["SiteDatabase", "SiteDatabaseSQLite", "BGBModel", grdb]),
     tests("ServiceLogTests", ["ServiceLog", logging]),
     tests("ServiceSettingsTests", ["ServiceSettings"]),
-    tests("BGBServerTests", ["BGBServer", "Reactor", "BGBModel", "BGBWire", "BGBReport", "BGBSigning", "SiteDatabase"]),
+    tests(
+      "BGBServerTests",
+      [
+        "BGBServer", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBReport", "BGBSigning",
+        "SiteDatabase", logging,
+      ]),
     tests("BGBAgentTests", ["BGBAgent", "Reactor", "BGBModel", "BGBWire", "BGBSigning"]),
     tests("BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),

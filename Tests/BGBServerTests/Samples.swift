@@ -23,6 +23,7 @@ enum Sample {
   /// A task for clients 1...count, signed by a key of its own, valid for an hour from `start`.
   static func plan(
     _ number: UInt64 = 1, targets count: Int, rate: UInt32 = 0, answered: [Int] = [],
+    notBefore: WallTime = start,
     deliverBefore: WallTime = start.adding(milliseconds: hour)
   ) throws -> PushPlan {
     let key = try SigningKey.generate()
@@ -31,7 +32,7 @@ enum Sample {
     }
     let statement = TaskStatement(
       taskID: task(number), site: try site(), keyID: key.keyID,
-      actionCode: ClientAction.quickScan.rawValue, parameters: .none, notBefore: start,
+      actionCode: ClientAction.quickScan.rawValue, parameters: .none, notBefore: notBefore,
       deliverBefore: deliverBefore, startBefore: deliverBefore, runSeconds: 60, spreadSeconds: 0,
       targetCount: UInt32(count), targetRoot: MerkleTree(leaves: targets.map(\.clientID)).root)
     let record = TaskRecord(
