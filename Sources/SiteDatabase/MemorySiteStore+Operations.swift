@@ -8,7 +8,8 @@ extension MemorySiteStore {
     _ request: OperationRequest, at: WallTime,
     sign: ([TargetRecord]) throws(StoreError) -> SignedTask
   ) throws(StoreError) -> OperationSummary {
-    try write { (site) throws(StoreError) in
+    try StoreChecks.check(request)
+    return try write { (site) throws(StoreError) in
       if let key = request.idempotencyKey, let taskID = site.idempotencyKeys[.init(key.utf8)] {
         let task = try site.existing(taskID)
         guard task.request.fingerprint == request.fingerprint else {

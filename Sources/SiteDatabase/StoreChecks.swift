@@ -101,7 +101,21 @@ package enum StoreChecks {
     guard header.site == site else {
       throw .invalid("a report of site \(header.site) in the database of site \(site)")
     }
-    guard header.sequence > 0 else { throw .invalid("report sequences begin with 1") }
+    // Databases count in signed integers.
+    guard header.sequence > 0, header.sequence < UInt64(Int64.max),
+      header.epoch < UInt64(Int64.max)
+    else { throw .invalid("report sequences begin with 1 and end long before 2^63") }
+  }
+
+  /// A request whose texts can be stored.
+  package static func check(_ request: OperationRequest) throws(StoreError) {
+    guard request.requestedBy.utf8.count <= nameBytesMax, request.requestedBy.isPrintable else {
+      throw .invalid("who asks is named in at most \(nameBytesMax) bytes of printable text")
+    }
+    guard let key = request.idempotencyKey else { return }
+    guard !key.isEmpty, key.utf8.count <= nameBytesMax, key.isPrintable else {
+      throw .invalid("an idempotency key is 1 to \(nameBytesMax) bytes of printable text")
+    }
   }
 
   /// Free text: cut, and without NUL, where databases end a text.

@@ -1,0 +1,163 @@
+// Clients in SQLite: rows of BGB_Client with what BGB_ResStatus knows of their presence.
+
+public import BGBModel
+import GRDB
+public import SiteDatabase
+
+extension SQLiteSiteStore {
+  /// Adds a client; see the contract.
+  public func addClient(
+    _ clientID: ClientID, name: String, tags: [String], by actor: String, at: WallTime
+  ) throws(StoreError) -> ClientRecord {
+    try StoreChecks.checkClientName(name)
+    let tags = try StoreChecks.checkedTags(tags)
+    return try write { db in
+      guard try db.row("SELECT 1 FROM BGB_Client WHERE Name = ?", [name]) == nil else {
+        throw StoreError.conflict("there is a client named '\(name)' already")
+      }
+      let text = clientID.description
+      guard try db.row("SELECT 1 FROM BGB_Client WHERE ClientID = ?", [text]) == nil else {
+        throw StoreError.conflict("there is a client \(clientID) already")
+      }
+      try db.run(
+        """
+        INSERT INTO BGB_Client (ClientID, Name, Tags, IsBlocked, CreateTime, Hostname,
+          OperatingSystem, AgentVersion, IPAddress) VALUES (?, ?, ?, 0, ?, '', '', '', '')
+        """, [text, name, tags.joined(separator: ","), at.column])
+      let resourceID = ResourceID(db.lastInsertedRowID)
+      try db.note(actor, "client.add", "\(name) \(clientID)", at: at)
+      return ClientRecord(
+        resourceID: resourceID, clientID: clientID, name: name, tags: tags, isBlocked: false,
+        createdAt: at, facts: ClientFacts(), presence: nil)
+    }
+  }
+
+  /// One client by identity.
+  public func client(_ clientID: ClientID) throws(StoreError) -> ClientRecord? {
+    try read { db in try db.client(clientID) }
+  }
+
+  /// One client by name.
+  public func client(named name: String) throws(StoreError) -> ClientRecord? {
+    try read { db in
+      try db.row("\(ClientRecord.select) WHERE c.Name = ?", [name]).map(ClientRecord.init(row:))
+    }
+  }
+
+  /// Clients after a cursor.
+  public func clients(
+    after cursor: ResourceID?, limit: Int, onlyOnline: Bool
+  ) throws(StoreError) -> [ClientRecord] {
+    let condition = onlyOnline ? "AND s.OnlineStatus = 1" : ""
+    return try read { db in
+      try db.rows(
+        """
+        \(ClientRecord.select) WHERE c.ResourceID > ? \(condition)
+        ORDER BY c.ResourceID LIMIT ?
+        """, [cursor?.column ?? 0, max(0, limit)], ClientRecord.init(row:))
+    }
+  }
+
+  /// Replaces a client's tags.
+  public func setTags(
+    _ tags: [String], of clientID: ClientID, by actor: String, at: WallTime
+  ) throws(StoreError) {
+    let tags = try StoreChecks.checkedTags(tags).joined(separator: ",")
+    try write { db in
+      let client = try db.existing(clientID)
+      try db.run(
+        "UPDATE BGB_Client SET Tags = ? WHERE ResourceID = ?", [tags, client.resourceID.column])
+      try db.note(actor, "client.tags", "\(client.name) \(tags)", at: at)
+    }
+  }
+
+  /// Blocks or unblocks; see the contract.
+  public func setBlocked(
+    _ blocked: Bool, _ clientID: ClientID, by actor: String, at: WallTime
+  ) throws(StoreError) {
+    try writeAndRing { db in
+      let client = try db.existing(clientID)
+      guard client.isBlocked != blocked else { return }
+      try db.run(
+        "UPDATE BGB_Client SET IsBlocked = ? WHERE ResourceID = ?",
+        [blocked ? 1 : 0, client.resourceID.column])
+      try db.post(.denyListChanged)
+      let action = blocked ? "client.block" : "client.unblock"
+      try db.note(actor, action, "\(client.name) \(clientID)", at: at)
+    }
+  }
+
+  /// Everybody who is blocked.
+  public func denyList() throws(StoreError) -> [ClientID] {
+    try read { db in
+      try db.rows("SELECT ClientID FROM BGB_Client WHERE IsBlocked = 1 ORDER BY ResourceID") {
+        try ClientID(column: $0[0])
+      }
+    }
+  }
+}
+
+extension Database {
+  /// One client, if there is one.
+  func client(_ clientID: ClientID) throws -> ClientRecord? {
+    try row("\(ClientRecord.select) WHERE c.ClientID = ?", [clientID.description])
+      .map(ClientRecord.init(row:))
+  }
+
+  /// A client that must exist.
+  func existing(_ clientID: ClientID) throws -> ClientRecord {
+    guard let client = try client(clientID) else { throw StoreError.notFound("client \(clientID)") }
+    return client
+  }
+
+  /// Writes an audit line.
+  func note(_ actor: String, _ action: String, _ detail: String, at: WallTime) throws {
+    try run(
+      "INSERT INTO BGB_Audit (Time, Actor, Action, Detail) VALUES (?, ?, ?, ?)",
+      [
+        at.column, StoreChecks.bounded(actor, bytes: StoreChecks.nameBytesMax), action,
+        StoreChecks.bounded(detail),
+      ])
+  }
+}
+
+extension ClientRecord {
+  /// The columns that `init(row:)` reads, in its order.
+  static let select = """
+    SELECT c.ResourceID, c.ClientID, c.Name, c.Tags, c.IsBlocked, c.CreateTime, c.Hostname,
+      c.OperatingSystem, c.AgentVersion, c.IPAddress, s.OnlineStatus, s.ServerID, s.LastOnlineTime,
+      s.LastOfflineTime, s.LastProofTime, s.Reason, s.ChannelType, s.Session
+    FROM BGB_Client c LEFT JOIN BGB_ResStatus s ON s.ResourceID = c.ResourceID
+    """
+
+  init(row: Row) throws {
+    self.init(
+      resourceID: ResourceID(row[0] as Int64), clientID: try ClientID(column: row[1]),
+      name: row[2], tags: ClientRecord.list(row[3]), isBlocked: row[4] as Int64 != 0,
+      createdAt: WallTime(row[5] as Int64),
+      facts: ClientFacts(
+        hostname: row[6], operatingSystem: row[7], agentVersion: row[8],
+        addresses: ClientRecord.list(row[9])),
+      presence: ClientPresence(row: row, from: 10))
+  }
+
+  private static func list(_ text: String) -> [String] {
+    text.split(separator: ",").map(String.init)
+  }
+}
+
+extension ClientPresence {
+  /// Reads eight columns from the given one on; nil when nothing is known of the client.
+  init?(row: Row, from first: Int) {
+    guard let isOnline = row[first] as Int64? else { return nil }
+    self.init(
+      isOnline: isOnline != 0, serverID: ServerID(row[first + 1] as Int64),
+      lastOnline: (row[first + 2] as Int64?).map(WallTime.init(_:)),
+      lastOffline: (row[first + 3] as Int64?).map(WallTime.init(_:)),
+      lastProof: WallTime(row[first + 4] as Int64),
+      reason: UInt8(exactly: row[first + 5] as Int64).flatMap(PresenceReason.init(rawValue:))
+        ?? .protocolError,
+      channel: row[first + 6] as Int64 == 0 ? .tcp : .https,
+      session: UInt64(bitPattern: row[first + 7] as Int64))
+  }
+}

@@ -1,0 +1,279 @@
+// Report imports in SQLite: one transaction a file, with its line in the ledger, so that a file that
+// comes again finds itself there.
+
+public import BGBModel
+import GRDB
+public import SiteDatabase
+
+extension SQLiteSiteStore {
+  /// Imports a presence report; see the contract.
+  public func importPresence(
+    _ header: ReportHeader, _ records: [PresenceRecord], at: WallTime
+  ) throws(StoreError) -> ImportResult {
+    try StoreChecks.checkHeader(header, kind: .presence, site: code)
+    let result = try write { db in
+      _ = try db.existing(header.serverID)
+      let last = try db.lastPresence(of: header.serverID)
+      switch PresenceOrder(header, after: last) {
+      case .passed:
+        return try db.isInLedger(header) ? ImportResult.duplicate : .stale
+      case .gap(let expected):
+        try db.requestFullReport(from: header.serverID)
+        return .gap(expected: expected)
+      case .next: break
+      }
+      var named: Set<ResourceID> = []
+      var taken = 0
+      for record in records {
+        guard let resourceID = try db.take(record, from: header.serverID) else { continue }
+        taken += 1
+        named.insert(resourceID)
+      }
+      if header.scope == .full {
+        try db.endMissing(header, named: named, isNewEpoch: last?.epoch != header.epoch)
+      }
+      try db.run(
+        "UPDATE BGB_Server SET LastOnlineEpoch = ?, LastOnlineVersion = ? WHERE ServerID = ?",
+        [
+          Int64(bitPattern: header.epoch), Int64(bitPattern: header.sequence),
+          header.serverID.column,
+        ])
+      try db.noteReport(header, records: taken, leftOut: records.count - taken, at: at)
+      return .imported(records: taken, operations: [])
+    }
+    if case .gap = result { bells.ring(header.serverID) }
+    return result
+  }
+
+  /// Imports a task-status report; see the contract.
+  public func importOutcomes(
+    _ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime
+  ) throws(StoreError) -> ImportResult {
+    try StoreChecks.checkHeader(header, kind: .outcomes, site: code)
+    return try write { db in
+      _ = try db.existing(header.serverID)
+      guard try !db.isInLedger(header) else { return .duplicate }
+      var tasks: [TaskID: TaskRow?] = [:]
+      var touched: Set<Int64> = []
+      var taken = 0
+      for record in records {
+        let taskID = record.outcome.taskID
+        let cached = try tasks[taskID] ?? db.task(taskID)
+        tasks[taskID] = .some(cached)
+        guard var task = cached, let resourceID = try db.resourceID(of: record.clientID),
+          let known = try self.known(of: resourceID, task, db)
+        else { continue }
+        taken += 1
+        try db.noteStep(record, of: task.number, resourceID, header, at: at)
+        guard let merged = known.merged(with: record) else { continue }
+        try db.save(merged, of: task.number, resourceID)
+        task.progress.move(from: known.state, to: merged.state)
+        tasks[taskID] = .some(task)
+        touched.insert(task.number)
+      }
+      for case .some(let task) in tasks.values where touched.contains(task.number) {
+        try db.save(task.progress, of: task.number)
+      }
+      try db.noteReport(header, records: taken, leftOut: records.count - taken, at: at)
+      return .imported(records: taken, operations: touched.sorted().map(OperationID.init(_:)))
+    }
+  }
+
+  // MARK: Status messages and audit
+
+  /// Keeps a status message.
+  public func addStatusMessage(_ message: StatusMessage) throws(StoreError) {
+    let kept = StoreChecks.bounded(message)
+    try write { db in
+      try db.run(
+        """
+        INSERT INTO BGB_StatusMessage (Time, Component, MachineName, MessageID, Severity, Text)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """,
+        [
+          kept.at.column, kept.component, kept.machine, Int64(kept.messageID),
+          Int64(kept.severity.rawValue), kept.text,
+        ])
+    }
+  }
+
+  /// Status messages, newest first.
+  public func statusMessages(
+    before cursor: Int64?, limit: Int
+  ) throws(StoreError) -> [StatusMessage] {
+    try read { db in
+      try db.rows(
+        """
+        SELECT RecordID, Time, Component, MachineName, MessageID, Severity, Text
+        FROM BGB_StatusMessage WHERE RecordID < ? ORDER BY RecordID DESC LIMIT ?
+        """, [cursor ?? .max, max(0, limit)]
+      ) { row in
+        StatusMessage(
+          recordID: row[0], at: WallTime(row[1] as Int64), component: row[2], machine: row[3],
+          messageID: UInt32(truncatingIfNeeded: row[4] as Int64),
+          severity: UInt8(exactly: row[5] as Int64).flatMap(StatusMessage.Severity.init(rawValue:))
+            ?? .error,
+          text: row[6])
+      }
+    }
+  }
+
+  /// Audit lines, newest first.
+  public func auditRecords(before cursor: Int64?, limit: Int) throws(StoreError) -> [AuditRecord] {
+    try read { db in
+      try db.rows(
+        """
+        SELECT RecordID, Time, Actor, Action, Detail FROM BGB_Audit
+        WHERE RecordID < ? ORDER BY RecordID DESC LIMIT ?
+        """, [cursor ?? .max, max(0, limit)]
+      ) { row in
+        AuditRecord(
+          recordID: row[0], at: WallTime(row[1] as Int64), actor: row[2], action: row[3],
+          detail: row[4])
+      }
+    }
+  }
+}
+
+extension Database {
+  /// The place of a report in the ledger.
+  private func key(_ header: ReportHeader) -> Arguments {
+    [
+      header.serverID.column, header.kind.rawValue, Int64(bitPattern: header.epoch),
+      Int64(bitPattern: header.sequence),
+    ]
+  }
+
+  /// Whether a report was imported.
+  func isInLedger(_ header: ReportHeader) throws -> Bool {
+    try row(
+      """
+      SELECT 1 FROM BGB_ReportLedger
+      WHERE ServerID = ? AND Kind = ? AND Epoch = ? AND Sequence = ?
+      """, key(header)) != nil
+  }
+
+  /// Writes a report into the ledger, with how many before it had not come.
+  func noteReport(
+    _ header: ReportHeader, records: Int, leftOut: Int, at: WallTime
+  ) throws {
+    let before = try number(
+      """
+      SELECT coalesce(max(Sequence), 0) FROM BGB_ReportLedger
+      WHERE ServerID = ? AND Kind = ? AND Epoch = ? AND Sequence < ?
+      """, key(header))
+    let missing = Int64(bitPattern: header.sequence) - 1 - before
+    try run(
+      """
+      INSERT INTO BGB_ReportLedger (ServerID, Kind, Epoch, Sequence, Scope, WriteTime, ImportTime,
+        Records, LeftOut, MissingBefore) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      key(header) + [
+        header.scope.rawValue, header.writtenAt.column, at.column, records, leftOut, missing,
+      ])
+    try run(
+      "UPDATE BGB_Server SET ReportTime = ? WHERE ServerID = ?",
+      [at.column, header.serverID.column])
+  }
+
+  // MARK: Presence
+
+  /// The last presence report of a server that was applied.
+  func lastPresence(of serverID: ServerID) throws -> (epoch: UInt64, sequence: UInt64)? {
+    let found = try row(
+      "SELECT LastOnlineEpoch, LastOnlineVersion FROM BGB_Server WHERE ServerID = ?",
+      [serverID.column])
+    guard let epoch = found?[0] as Int64?, let version = found?[1] as Int64? else { return nil }
+    return (UInt64(bitPattern: epoch), UInt64(bitPattern: version))
+  }
+
+  /// Takes one presence record; nil for a client that is not of this site.
+  func take(_ record: PresenceRecord, from serverID: ServerID) throws -> ResourceID? {
+    guard let client = try client(record.clientID) else { return nil }
+    let merged = ClientPresence.merged(record, from: serverID, over: client.presence)
+    guard let merged else { return client.resourceID }
+    try save(merged, of: client.resourceID)
+    let facts = StoreChecks.bounded(record.facts)
+    if record.facts != ClientFacts(), facts != client.facts {
+      try run(
+        """
+        UPDATE BGB_Client SET Hostname = ?, OperatingSystem = ?, AgentVersion = ?, IPAddress = ?
+        WHERE ResourceID = ?
+        """,
+        [
+          facts.hostname, facts.operatingSystem, facts.agentVersion,
+          facts.addresses.joined(separator: ","), client.resourceID.column,
+        ])
+    }
+    return client.resourceID
+  }
+
+  /// Takes offline who is not in a full report.
+  func endMissing(_ header: ReportHeader, named: Set<ResourceID>, isNewEpoch: Bool) throws {
+    let online = try rows(
+      """
+      SELECT OnlineStatus, ServerID, LastOnlineTime, LastOfflineTime, LastProofTime, Reason,
+        ChannelType, Session, ResourceID
+      FROM BGB_ResStatus WHERE ServerID = ? AND OnlineStatus = 1
+      """, [header.serverID.column]
+    ) { (ResourceID($0[8] as Int64), ClientPresence(row: $0, from: 0)) }
+    for (resourceID, presence) in online where !named.contains(resourceID) {
+      guard let presence else { continue }
+      try save(presence.missing(from: header, isNewEpoch: isNewEpoch), of: resourceID)
+    }
+  }
+
+  private func save(_ presence: ClientPresence, of resourceID: ResourceID) throws {
+    try run(
+      """
+      INSERT OR REPLACE INTO BGB_ResStatus (ResourceID, OnlineStatus, ServerID, LastOnlineTime,
+        LastOfflineTime, LastProofTime, Reason, ChannelType, Session)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        resourceID.column, presence.isOnline ? 1 : 0, presence.serverID.column,
+        presence.lastOnline?.column, presence.lastOffline?.column, presence.lastProof.column,
+        Int64(presence.reason.rawValue), Int64(presence.channel.rawValue),
+        Int64(bitPattern: presence.session),
+      ])
+  }
+
+  // MARK: Outcomes
+
+  /// The number of a client.
+  func resourceID(of clientID: ClientID) throws -> ResourceID? {
+    try row("SELECT ResourceID FROM BGB_Client WHERE ClientID = ?", [clientID.description])
+      .map { ResourceID($0[0] as Int64) }
+  }
+
+  /// Keeps news for the history: the first of each state.
+  func noteStep(
+    _ record: OutcomeRecord, of task: Int64, _ resourceID: ResourceID, _ header: ReportHeader,
+    at: WallTime
+  ) throws {
+    let outcome = StoreChecks.bounded(record.outcome)
+    try run(
+      """
+      INSERT OR IGNORE INTO BGB_ResTaskHistory (TaskID, ResourceID, State, StatusTime, Code, Text,
+        ServerID, ReportTime, ImportTime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        task, resourceID.column, Int64(outcome.state.rawValue), outcome.at.column,
+        Int64(outcome.code), outcome.text, header.serverID.column, header.writtenAt.column,
+        at.column,
+      ])
+  }
+
+  /// Writes what is known of a target.
+  func save(_ known: KnownOutcome, of task: Int64, _ resourceID: ResourceID) throws {
+    try run(
+      """
+      INSERT OR REPLACE INTO BGB_ResTask (TaskID, ResourceID, State, Code, Text, StatusTime,
+        Pushes, IsAssumed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        task, resourceID.column, Int64(known.state.rawValue), Int64(known.code), known.text,
+        known.at.column, Int64(known.pushes), known.isAssumed ? 1 : 0,
+      ])
+  }
+}

@@ -1,0 +1,217 @@
+// The targets of an operation in SQLite: the members of its set, each with its outcome row or, without
+// one, with what holds for the rest.
+
+public import BGBModel
+import GRDB
+public import SiteDatabase
+
+extension SQLiteSiteStore {
+  /// Targets of an operation after a cursor.
+  public func targets(
+    of operationID: OperationID, in state: TaskState?, after cursor: ResourceID?, limit: Int
+  ) throws(StoreError) -> [TargetOutcome] {
+    try read { db in
+      let task = try db.existing(operationID)
+      if let state, state != task.progress.restState {
+        return try db.rows(
+          """
+          SELECT r.ResourceID, r.State, r.Code, r.Text, r.StatusTime, r.Pushes, r.IsAssumed,
+            c.ClientID, c.Name
+          FROM BGB_ResTask r JOIN BGB_Client c ON c.ResourceID = r.ResourceID
+          WHERE r.TaskID = ? AND r.State = ? AND r.ResourceID > ? ORDER BY r.ResourceID LIMIT ?
+          """, [task.number, Int64(state.rawValue), cursor?.column ?? 0, max(0, limit)]
+        ) { row in
+          let known = try KnownOutcome(row: row)
+          return TargetOutcome(
+            resourceID: ResourceID(row[0] as Int64), clientID: try ClientID(column: row[7]),
+            name: row[8], pushes: known.pushes, outcome: known.outcome(of: task.taskID))
+        }
+      }
+      return try self.page(of: task, in: state, after: cursor, limit: limit, db)
+    }
+  }
+
+  /// Walks the set in slices, for targets without a row are found nowhere else.
+  private func page(
+    of task: TaskRow, in state: TaskState?, after cursor: ResourceID?, limit: Int, _ db: Database
+  ) throws -> [TargetOutcome] {
+    let members = try targetSet(of: task.number, db).members
+    var start = members.partitioningIndex { $0 > cursor ?? ResourceID(UInt32(0)) }
+    var page: [TargetOutcome] = []
+    while page.count < limit, start < members.count {
+      let slice = members[start..<min(start + 1_000, members.count)]
+      start = slice.endIndex
+      let rows = try db.outcomes(of: task.number, in: slice)
+      for resourceID in slice where page.count < limit {
+        let known = rows[resourceID] ?? task.progress.rest
+        guard state == nil || known.state == state else { continue }
+        let client = try db.row(
+          "SELECT ClientID, Name FROM BGB_Client WHERE ResourceID = ?", [resourceID.column])
+        guard let client else { throw StoreError.damaged("client \(resourceID) is missing") }
+        page.append(
+          TargetOutcome(
+            resourceID: resourceID, clientID: try ClientID(column: client[0]), name: client[1],
+            pushes: known.pushes, outcome: known.outcome(of: task.taskID)))
+      }
+    }
+    return page
+  }
+
+  /// What is known of one target; nil for a client that is none.
+  func known(of resourceID: ResourceID, _ task: TaskRow, _ db: Database) throws -> KnownOutcome? {
+    guard try targetSet(of: task.number, db).index(of: resourceID) != nil else { return nil }
+    return try db.outcome(of: task.number, resourceID) ?? task.progress.rest
+  }
+
+  /// What happened to one target, in the order of time.
+  public func history(
+    ofTask taskID: TaskID, client clientID: ClientID
+  ) throws(StoreError) -> [OutcomeStep] {
+    try read { db in
+      let task = try db.existing(taskID)
+      let resourceID = try db.existing(clientID).resourceID
+      guard let known = try self.known(of: resourceID, task, db) else { return [] }
+      let steps = try db.rows(
+        """
+        SELECT State, Code, Text, StatusTime, ServerID, ReportTime, ImportTime
+        FROM BGB_ResTaskHistory WHERE TaskID = ? AND ResourceID = ?
+        """, [task.number, resourceID.column]
+      ) { row in
+        OutcomeStep(
+          outcome: TaskOutcome(
+            taskID: taskID, state: try TaskState(column: row[0]),
+            code: Int32(truncatingIfNeeded: row[1] as Int64), text: row[2],
+            at: WallTime(row[3] as Int64)),
+          serverID: ServerID(row[4] as Int64), reportedAt: WallTime(row[5] as Int64),
+          importedAt: WallTime(row[6] as Int64))
+      }
+      return OutcomeStep.ordered(steps, and: known, of: taskID)
+    }
+  }
+
+  /// The counters of an operation, counted anew from the set and the rows.
+  public func recount(_ operationID: OperationID) throws(StoreError) -> OutcomeCounts {
+    try read { db in
+      let task = try db.existing(operationID)
+      var counts = OutcomeCounts()
+      var rest = try self.targetSet(of: task.number, db).count
+      let found = try db.rows(
+        "SELECT State, count(*) FROM BGB_ResTask WHERE TaskID = ? GROUP BY State", [task.number]
+      ) { (state: try TaskState(column: $0[0]), count: Int($0[1] as Int64)) }
+      for row in found {
+        counts[row.state] += row.count
+        rest -= row.count
+      }
+      counts[task.progress.restState] += rest
+      return counts
+    }
+  }
+
+  /// The targets of a task by resource id.
+  public func targets(ofTask taskID: TaskID) throws(StoreError) -> [TargetRecord] {
+    try read { db in
+      let members = try self.targetSet(of: try db.existing(taskID).number, db).members
+      guard let first = members.first, let last = members.last else { return [] }
+      // One walk over the clients between the first and the last; for a few among many, one look
+      // each.
+      let span = Int(last.rawValue) - Int(first.rawValue) + 1
+      if span > members.count * 8 {
+        return try members.map { try db.target($0) }
+      }
+      var position = 0
+      let found = try db.rows(
+        """
+        SELECT ResourceID, ClientID FROM BGB_Client WHERE ResourceID BETWEEN ? AND ?
+        ORDER BY ResourceID
+        """, [first.column, last.column]
+      ) { row -> TargetRecord? in
+        let resourceID = ResourceID(row[0] as Int64)
+        guard position < members.count, members[position] == resourceID else { return nil }
+        position += 1
+        return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: row[1]))
+      }.compactMap { $0 }
+      guard found.count == members.count else {
+        throw StoreError.damaged("targets of task \(taskID) are no clients")
+      }
+      return found
+    }
+  }
+
+  /// Targets of a task that are delivered or final.
+  public func answeredTargets(ofTask taskID: TaskID) throws(StoreError) -> [ResourceID] {
+    try read { db in
+      let task = try db.existing(taskID)
+      let waiting = [Int64(TaskState.queued.rawValue), Int64(TaskState.pushed.rawValue)]
+      guard task.progress.restState.isFinal else {
+        return try db.rows(
+          """
+          SELECT ResourceID FROM BGB_ResTask WHERE TaskID = ? AND State NOT IN (?, ?)
+          ORDER BY ResourceID
+          """, [task.number] + waiting
+        ) { ResourceID($0[0] as Int64) }
+      }
+      let open = Set(
+        try db.numbers(
+          "SELECT ResourceID FROM BGB_ResTask WHERE TaskID = ? AND State IN (?, ?)",
+          [task.number] + waiting))
+      return try self.targetSet(of: task.number, db).members.filter { !open.contains($0.column) }
+    }
+  }
+}
+
+extension KnownOutcome {
+  /// Reads State, Code, Text, StatusTime, Pushes, IsAssumed from the second column on.
+  init(row: Row) throws {
+    self.init(
+      state: try TaskState(column: row[1]), code: Int32(truncatingIfNeeded: row[2] as Int64),
+      text: row[3], at: WallTime(row[4] as Int64),
+      pushes: UInt32(truncatingIfNeeded: row[5] as Int64), isAssumed: row[6] as Int64 != 0)
+  }
+}
+
+extension Database {
+  /// The outcome row of one target.
+  func outcome(of task: Int64, _ resourceID: ResourceID) throws -> KnownOutcome? {
+    try row(
+      """
+      SELECT ResourceID, State, Code, Text, StatusTime, Pushes, IsAssumed FROM BGB_ResTask
+      WHERE TaskID = ? AND ResourceID = ?
+      """, [task, resourceID.column]
+    ).map(KnownOutcome.init(row:))
+  }
+
+  /// The outcome rows of a slice of the targets.
+  func outcomes(
+    of task: Int64, in slice: ArraySlice<ResourceID>
+  ) throws -> [ResourceID: KnownOutcome] {
+    guard let first = slice.first, let last = slice.last else { return [:] }
+    let found = try rows(
+      """
+      SELECT ResourceID, State, Code, Text, StatusTime, Pushes, IsAssumed FROM BGB_ResTask
+      WHERE TaskID = ? AND ResourceID BETWEEN ? AND ?
+      """, [task, first.column, last.column]
+    ) { (ResourceID($0[0] as Int64), try KnownOutcome(row: $0)) }
+    return Dictionary(found) { first, _ in first }
+  }
+
+  /// One client as a target.
+  func target(_ resourceID: ResourceID) throws -> TargetRecord {
+    let found = try row(
+      "SELECT ClientID FROM BGB_Client WHERE ResourceID = ?", [resourceID.column])
+    guard let found else { throw StoreError.damaged("client \(resourceID) is missing") }
+    return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: found[0]))
+  }
+}
+
+extension Array {
+  /// The first index whose element is in the second half of a partitioned array, in O(log n).
+  fileprivate func partitioningIndex(_ isInSecondHalf: (Element) -> Bool) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = low + (high - low) / 2
+      if isInSecondHalf(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
