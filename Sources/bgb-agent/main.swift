@@ -1,1 +1,5 @@
-print("not built yet")
+// The notification agent. Everything is in BGBAgent; this file only starts it.
+
+import BGBAgent
+
+AgentProgram.main()

@@ -1,0 +1,48 @@
+// Who one link is and what an observer hears of it.
+
+public import BGBModel
+public import Reactor
+
+/// One client: its name at the site and the files that prove it.
+public struct AgentIdentity: Sendable {
+  /// The client; must be the one in the certificate.
+  public var clientID: ClientID
+  /// The certificate and its chain, PEM.
+  public var certificateFile: String
+  /// Its private key, PEM.
+  public var keyFile: String
+  /// The site's authority, PEM.
+  public var authorityFile: String
+  /// What it tells of itself.
+  public var facts: ClientFacts
+  /// Where TLS sessions are kept, one file a server; nil keeps them in memory only.
+  public var sessionFolder: String?
+  /// The local address to connect from; nil leaves it to the kernel.
+  public var localAddress: SocketAddress?
+
+  /// Joins the parts.
+  public init(
+    clientID: ClientID, certificateFile: String, keyFile: String, authorityFile: String,
+    facts: ClientFacts, sessionFolder: String? = nil, localAddress: SocketAddress? = nil
+  ) {
+    self.clientID = clientID
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.authorityFile = authorityFile
+    self.facts = facts
+    self.sessionFolder = sessionFolder
+    self.localAddress = localAddress
+  }
+}
+
+/// Something that happened to a client, for logs and for load generators. Cheap: no text is made.
+public enum AgentEvent: Equatable, Sendable {
+  /// TCP and TLS stand.
+  case connected(resumed: Bool)
+  /// Signed in: by which server, as which session.
+  case welcomed(ServerID, session: UInt64)
+  /// The desk decided something.
+  case task(DeskEvent)
+  /// The connection or the attempt ended; the next attempt comes after so many milliseconds.
+  case disconnected(DisconnectReason, retryAfterMilliseconds: UInt64)
+}

@@ -1,0 +1,78 @@
+// One link of an AgentLoop: the session machine with its socket. It carries no decisions; it is the
+// record that the loop's phases work on.
+
+import BGBWire
+import Reactor
+import Transports
+
+/// One client's connection and what it needs to make the next one.
+final class AgentLink {
+  /// Who it is.
+  let identity: AgentIdentity
+  /// Certificate and rules; shared by all its connections.
+  var context: TLSContext
+  /// The servers to try, `host:port` each.
+  let endpoints: [String]
+  /// The rules of its life.
+  var session: AgentSession
+  /// Its slot in the loop.
+  var token = Token(generation: 0, index: 0)
+  /// The connection, if there is one.
+  var channel: ByteChannel?
+  /// Whether TLS stands.
+  var isOpen = false
+  /// Cuts what arrives into messages.
+  var reader = FrameReader()
+  /// The session's timer, and when it goes off.
+  var timer: TimerHandle?
+  var timerAt = Ticks.never
+  /// The next server of the list.
+  var nextEndpoint = 0
+  /// The server of this attempt.
+  var endpoint = ""
+  /// Counts attempts, so that the answer to an older look-up is not taken for this one's.
+  var attempt: UInt32 = 0
+  /// TLS sessions by server, taken when the ticket arrived: OpenSSL forgets them on a reset.
+  var tlsSessions: [String: [UInt8]] = [:]
+  /// Whether it is on the list of links to flush.
+  var isDirty = false
+  /// Whether it leaves after what is queued was sent.
+  var isLeaving = false
+  /// When policies are fetched next by the timer.
+  var policyTimer: TimerHandle?
+
+  init(
+    identity: AgentIdentity, context: TLSContext, endpoints: [String], session: AgentSession
+  ) {
+    self.identity = identity
+    self.context = context
+    self.endpoints = endpoints
+    self.session = session
+  }
+
+  /// The file that keeps the TLS session of a server.
+  func sessionFile(of endpoint: String) -> String? {
+    let name = String(decoding: endpoint.utf8.map(AgentLink.fileByte), as: UTF8.self)
+    return identity.sessionFolder.map { "\($0)/session.\(name)" }
+  }
+
+  private static func fileByte(_ byte: UInt8) -> UInt8 {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E: byte
+    default: 0x5F
+    }
+  }
+
+  /// The TLS session to resume with, from memory or, at the first use, from disk.
+  func savedSession(of endpoint: String) -> [UInt8]? {
+    if let saved = tlsSessions[endpoint] { return saved.isEmpty ? nil : saved }
+    let read = sessionFile(of: endpoint).flatMap { path in
+      (try? AgentFile.read(path, limit: 65_536, followLinks: false)) ?? nil
+    }
+    tlsSessions[endpoint] = read ?? []
+    return read
+  }
+}
+
+@available(*, unavailable)
+extension AgentLink: Sendable {}

@@ -1,0 +1,270 @@
+// What the loop does for one link: connect, shake hands, receive, send, lose.
+
+import BGBModel
+import BGBWire
+import Reactor
+import Transports
+
+extension AgentLoop {
+  /// News wait here instead of in the outbound queue once so much waits there.
+  static let newsThresholdBytes = Limits.outboundBytesMax / 2
+
+  // MARK: Steps of the session machine
+
+  func apply(_ steps: [SessionStep], to link: AgentLink) {
+    for step in steps {
+      switch step {
+      case .connect(let address): connect(link, to: address)
+      case .send(let message): send(message, link)
+      case .welcomed(let welcome): welcomed(link, welcome)
+      case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
+      case .push(let push): desk.push(link.identity.clientID, push, at: moment)
+      case .cancel(let task): desk.cancel(link.identity.clientID, task, at: moment)
+      case .stored(let upTo): desk.stored(link.identity.clientID, upTo: upTo)
+      case .close(let orderly, let reason):
+        if orderly { leave(link, reason) } else { close(link, reason) }
+      }
+    }
+  }
+
+  private func welcomed(_ link: AgentLink, _ welcome: Welcome) {
+    let client = link.identity.clientID
+    policyLocations.set(welcome.policyURL, for: client)
+    tell(client, .welcomed(welcome.serverID, session: welcome.session))
+    desk.welcomed(client, serverTime: welcome.serverTime, at: moment)
+    armPolicyTimer(of: link, isFirst: true)
+  }
+
+  // MARK: Connecting
+
+  private func connect(_ link: AgentLink, to advised: String?) {
+    link.attempt &+= 1
+    if let advised {
+      link.endpoint = advised
+    } else {
+      guard !link.endpoints.isEmpty else { return lost(link, .unresolved) }
+      link.endpoint = link.endpoints[link.nextEndpoint % link.endpoints.count]
+      link.nextEndpoint = (link.nextEndpoint + 1) % link.endpoints.count
+    }
+    if let address = SocketAddress(link.endpoint) { return begin(link, at: [address]) }
+    resolve(link)
+  }
+
+  /// Looks a host name up on a thread of its own, because the resolver may block for seconds.
+  private func resolve(_ link: AgentLink) {
+    guard let colon = link.endpoint.lastIndex(of: ":"),
+      let port = UInt16(link.endpoint[link.endpoint.index(after: colon)...])
+    else { return lost(link, .unresolved) }
+    let host = String(link.endpoint[..<colon])
+    let (token, attempt, mailbox) = (link.token, link.attempt, mailbox)
+    do throws(Errno) {
+      _ = try KernelThread.start(name: "resolve") {
+        let found = (try? SocketAddress.resolve(host: host, port: port)) ?? []
+        mailbox.post(.resolved(token, attempt: attempt, found))
+      }
+    } catch {
+      lost(link, .unreachable(error))
+    }
+  }
+
+  /// Opens the connection to the first address that the kernel does not refuse at once.
+  func begin(_ link: AgentLink, at addresses: [SocketAddress]) {
+    guard link.channel == nil, case .connecting = link.session.state else { return }
+    var reason = DisconnectReason.unresolved
+    for address in addresses {
+      do throws(Errno) {
+        let socket = try StreamSocket.connect(to: address, from: link.identity.localAddress)
+        try StreamSocket.setNoDelay(socket.raw)
+        try StreamSocket.setUserTimeout(
+          socket.raw, milliseconds: Int32(Limits.userTimeoutMilliseconds))
+        return open(link, socket)
+      } catch {
+        reason = .unreachable(error)
+      }
+    }
+    lost(link, reason)
+  }
+
+  private func open(_ link: AgentLink, _ socket: consuming Descriptor) {
+    do throws(TransportError) {
+      let tls = try TLSTransport(
+        socket, context: link.context, session: link.savedSession(of: link.endpoint))
+      link.channel = ByteChannel(
+        .tls(tls), token: link.token, pool: pool, outboundBytesMax: Limits.outboundBytesMax,
+        now: loop.now)
+    } catch {
+      return lost(link, .lost(error))
+    }
+    link.isOpen = false
+    link.isLeaving = false
+    link.reader = FrameReader()
+    shakeHands(link)
+  }
+
+  func shakeHands(_ link: AgentLink) {
+    guard let channel = link.channel else { return }
+    switch channel.handshake() {
+    case .wouldBlock: settle(link)
+    case .failed(let error): lost(link, .lost(error))
+    case .done:
+      if let refusal = refusal(of: channel.peer) { return lost(link, .notOurServer(refusal)) }
+      link.isOpen = true
+      tell(link.identity.clientID, .connected(resumed: channel.resumed))
+      signIn(link)
+      receive(link)  // The server may have spoken in the same flight: its ticket, for one.
+    }
+  }
+
+  /// Whether the peer is a notification server of our site: any other holder of a certificate of the
+  /// site's authority, a client for one, must not be able to play server.
+  private func refusal(of peer: PeerIdentity?) -> CertificateRefusal? {
+    guard let peer else { return .noCertificate }
+    do throws(CertificateRefusal) {
+      _ = try peer.admit(
+        for: .serverAuthentication, uriPrefix: "urn:bgb:server:\(configuration.site):",
+        now: loop.time.wall() / 1_000)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  private func signIn(_ link: AgentLink) {
+    let client = link.identity.clientID
+    let facts = SignInFacts(
+      clientID: client, incarnation: desk.book.incarnation,
+      outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts)
+    apply(link.session.connected(facts, at: loop.now), to: link)
+  }
+
+  // MARK: Bytes
+
+  func receive(_ link: AgentLink) {
+    guard let channel = link.channel else { return }
+    let step = channel.receive(into: &buffer)
+    if let session = channel.takeNewSession() { keep(session, of: link) }
+    switch step {
+    case .progressed:
+      buffer.withBytes { link.reader.append($0) }
+      readMessages(link)
+    case .wouldBlock: break
+    case .ended: return lost(link, .ended)
+    case .failed(let error): return lost(link, .lost(error))
+    }
+    guard let channel = link.channel else { return }
+    if channel.hasLeftovers { leftovers.append(link.token) }
+    markDirty(link)
+  }
+
+  private func readMessages(_ link: AgentLink) {
+    do throws(WireError) {
+      while link.channel != nil, let message = try link.reader.next() {
+        apply(link.session.received(message, at: loop.now), to: link)
+      }
+    } catch {
+      apply(link.session.broken(error, at: loop.now), to: link)
+    }
+    armTimer(of: link)
+  }
+
+  private func keep(_ session: [UInt8], of link: AgentLink) {
+    link.tlsSessions[link.endpoint] = session
+    if let path = link.sessionFile(of: link.endpoint) { journal.post(file: path, session) }
+  }
+
+  func send(_ message: Message, _ link: AgentLink) {
+    guard let channel = link.channel, link.isOpen else { return }
+    let frame = MessageCodec.encode(message)
+    guard channel.enqueue(frame.span, now: loop.now) == .stored else { return lost(link, .stuck) }
+    link.session.sent(at: loop.now)
+    markDirty(link)
+  }
+
+  /// Sends news as far as there is room; the rest goes when the queue has shrunk.
+  func sendNews(_ link: AgentLink) {
+    guard link.session.isSignedIn else { return }
+    while let channel = link.channel, channel.outboundCount < AgentLoop.newsThresholdBytes,
+      let report = desk.nextNews(link.identity.clientID)
+    {
+      send(.taskOutcome(report), link)
+    }
+  }
+
+  func flush(_ link: AgentLink) {
+    guard let channel = link.channel, link.isOpen else { return }
+    switch channel.flush(now: loop.now) {
+    case .progressed(let count):
+      if count > 0 && channel.outboundCount == 0 { sendNews(link) }
+    case .wouldBlock: break
+    case .ended: return lost(link, .ended)
+    case .failed(let error): return lost(link, .lost(error))
+    }
+    if link.isLeaving && channel.outboundCount == 0 { return close(link, .stopped) }
+    settle(link)
+  }
+
+  func markDirty(_ link: AgentLink) {
+    guard !link.isDirty else { return }
+    link.isDirty = true
+    dirty.append(link)
+  }
+
+  private func settle(_ link: AgentLink) {
+    do throws(Errno) {
+      try link.channel?.settle(loop.poller)
+    } catch {
+      lost(link, .unreachable(error))
+    }
+  }
+
+  // MARK: Ends
+
+  /// The connection, or the attempt, is gone without the session's doing.
+  func lost(_ link: AgentLink, _ reason: DisconnectReason) {
+    link.session.disconnected(at: loop.now)
+    close(link, reason)
+  }
+
+  /// Lets what is queued leave first.
+  private func leave(_ link: AgentLink, _ reason: DisconnectReason) {
+    guard link.channel != nil, link.isOpen else { return close(link, reason) }
+    link.isLeaving = true
+    markDirty(link)
+  }
+
+  /// Closes and tells; the session machine knows already what comes next.
+  private func close(_ link: AgentLink, _ reason: DisconnectReason) {
+    if let channel = link.channel {
+      // What came with the last flight may be a fresh ticket.
+      if let session = channel.takeNewSession() { keep(session, of: link) }
+      channel.close(sendCloseNotify: link.isOpen)
+    }
+    link.channel = nil
+    link.isOpen = false
+    desk.disconnected(link.identity.clientID)
+    armTimer(of: link)
+    let wait: UInt64 =
+      if case .waiting(let until) = link.session.state { until.since(loop.now) } else { 0 }
+    tell(link.identity.clientID, .disconnected(reason, retryAfterMilliseconds: wait))
+  }
+
+  /// Lazy: a deadline that moved later costs nothing; the timer finds out when it goes off.
+  func armTimer(of link: AgentLink) {
+    let wanted = link.session.deadline
+    guard wanted < link.timerAt else { return }
+    if let timer = link.timer { _ = loop.wheel.disarm(timer) }
+    link.timer = nil
+    link.timerAt = .never
+    guard wanted != .never else { return }
+    link.timerAt = wanted
+    link.timer = loop.wheel.arm(deadline: wanted, payload: link.token.rawValue)
+  }
+
+  /// Makes new TLS contexts from the files and connects anew with them.
+  func renewCredentials() {
+    links.forEach { _, link in
+      guard let context = try? AgentLoop.context(of: link.identity) else { return }
+      link.context = context
+    }
+  }
+}

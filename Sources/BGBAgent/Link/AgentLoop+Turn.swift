@@ -1,0 +1,161 @@
+// The turn of an agent's loop, on one screen.
+
+import BGBModel
+public import Reactor
+import Transports
+
+extension AgentLoop {
+  /// The desk's timer among the wheel's payloads.
+  static let deskPayload = Token.reserved(32).rawValue
+
+  /// Turns until a stop letter came and everybody has left.
+  public func run() throws(Errno) {
+    while true {
+      try turn()
+      if case .ended = end { break }
+    }
+    if let batch = desk.takeBatch(evenLazy: true) { journal.post(batch) }
+    journal.stop()
+  }
+
+  /// One turn; waits for something to happen unless work is left over.
+  public func turn() throws(Errno) {
+    let ready = try loop.wait(maySleep: leftovers.isEmpty)
+    readLetters()  // First: a durable ticket lets answers leave in this turn.
+    readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
+    for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
+    for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
+    carryOutOrders()  // After all input: one batch for the journal holds the whole turn's records.
+    flushDirty()  // Last: everything that was said in this turn leaves in as few records as possible.
+    advanceEnd()
+  }
+
+  private func readLetters() {
+    letters.removeAll(keepingCapacity: true)
+    mailbox.takeAll(into: &letters)
+    for letter in letters {
+      switch letter {
+      case .journal(.durable(let ticket)): desk.durable(through: ticket, at: moment)
+      case .journal(.failed): desk.journalFailed(at: moment)
+      case .actionEnded(let key, let result):
+        runningActions -= 1
+        desk.finished(key, result, at: moment)
+      case .policyFetched(let client, let result): policyFetched(client, result)
+      case .resolved(let token, let attempt, let addresses):
+        if let link = links[token], link.attempt == attempt { begin(link, at: addresses) }
+      case .stop(let reason): beginEnd(reason)
+      case .renewCredentials: renewCredentials()
+      case .call(let body): body(self)
+      }
+    }
+  }
+
+  private func readLeftovers() {
+    let waiting = leftovers
+    leftovers.removeAll(keepingCapacity: true)
+    for token in waiting { if let link = links[token] { receive(link) } }
+  }
+
+  private func serve(_ token: Token, _ readiness: Readiness) {
+    if token == .bell { return }  // Its letters were read already.
+    if token == .signals { return readSignals() }
+    guard let link = links[token], let channel = link.channel else { return }
+    if channel.mayReceive(on: readiness) {
+      if link.isOpen { receive(link) } else { shakeHands(link) }
+    }
+    if link.isOpen, link.channel?.mayFlush(on: readiness) == true { markDirty(link) }
+  }
+
+  private func expire(_ payload: UInt64) {
+    if payload == AgentLoop.deskPayload {
+      deskTimer = nil
+      deskTimerAt = .never
+      desk.tick(at: moment)
+      return
+    }
+    let token = Token(rawValue: payload & 0x7FFF_FFFF_FFFF_FFFF)
+    guard let link = links[token] else { return }
+    if payload != token.rawValue { return policyDue(link) }
+    link.timer = nil
+    link.timerAt = .never
+    apply(link.session.tick(at: loop.now, wall: moment.wall), to: link)
+    armTimer(of: link)
+  }
+
+  /// Does what the desk decided, and gives the turn's records to the journal.
+  private func carryOutOrders() {
+    var rounds = 0
+    while rounds < 64 {  // A rewrite or a send can bring new orders; never without end.
+      rounds += 1
+      let orders = desk.takeOrders()
+      if orders.isEmpty { break }
+      for order in orders { carryOut(order) }
+    }
+    if let batch = desk.takeBatch() { journal.post(batch) }
+    let wanted = desk.deadline
+    guard wanted < deskTimerAt else { return }
+    if let deskTimer { _ = loop.wheel.disarm(deskTimer) }
+    deskTimerAt = max(wanted, loop.now + 1)
+    deskTimer = loop.wheel.arm(deadline: deskTimerAt, payload: AgentLoop.deskPayload)
+  }
+
+  private func carryOut(_ order: DeskOrder) {
+    switch order {
+    case .send(let client, let message):
+      if let link = link(of: client), link.session.isSignedIn { send(message, link) }
+    case .news(let client): if let link = link(of: client) { sendNews(link) }
+    case .begin(let order): begin(order)
+    case .rewriteJournal: journal.post(desk.rewrite())
+    case .told(let client, let event): tell(client, .task(event))
+    }
+  }
+
+  func link(of client: ClientID) -> AgentLink? { tokens[client].flatMap { links[$0] } }
+
+  private func flushDirty() {
+    let flushed = dirty
+    dirty.removeAll(keepingCapacity: true)
+    for link in flushed {
+      link.isDirty = false
+      flush(link)
+    }
+  }
+
+  // MARK: The end
+
+  private func beginEnd(_ reason: String) {
+    guard case .running = end else { return }
+    stopFlag.raise()
+    end = .draining(until: loop.now + configuration.drainMilliseconds, reason: reason)
+    wake(afterMilliseconds: 0)
+  }
+
+  private func advanceEnd() {
+    switch end {
+    case .running, .ended: return
+    case .draining(let until, let reason):
+      guard runningActions == 0 && !desk.isBusy || loop.now >= until else {
+        return wake(afterMilliseconds: 50)
+      }
+      links.forEach { _, link in
+        apply(link.session.stop(reason: reason), to: link)
+        flush(link)
+      }
+      end = .leaving(until: loop.now + 1_000)
+      wake(afterMilliseconds: 10)
+    case .leaving(let until):
+      var isOpen = false
+      links.forEach { _, link in if link.channel != nil { isOpen = true } }
+      if !isOpen || loop.now >= until { end = .ended } else { wake(afterMilliseconds: 10) }
+    }
+  }
+
+  /// Ends a sleep that nothing else would end.
+  private func wake(afterMilliseconds milliseconds: UInt64) {
+    _ = loop.arm(afterMilliseconds: milliseconds + 1, payload: Token.reserved(33).rawValue)
+  }
+
+  private func readSignals() {
+    while let signal = signals?.next() { tellSignal(signal) }
+  }
+}

@@ -1,0 +1,184 @@
+// One thread that carries the links of one or of thousands of clients, with one desk and one journal for
+// all of them. This file holds what the loop is made of; AgentLoop+Turn is the turn.
+
+public import BGBModel
+public import Reactor
+import Transports
+
+/// What every link of a loop has in common.
+public struct AgentConfiguration: Sendable {
+  /// The site.
+  public var site: SiteCode
+  /// The servers to connect to, `host:port` each, tried in turn.
+  public var managementPoints: [String]
+  /// Does actions, on a thread of its own for each; nil when the desk answers at once.
+  public var perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)?
+  /// Fetches policies every so many milliseconds; nil never does.
+  public var policyIntervalMilliseconds: UInt64?
+  /// How long running actions may take to end when the loop is stopped.
+  public var drainMilliseconds: UInt64 = 5_000
+
+  /// Joins the parts.
+  public init(
+    site: SiteCode, managementPoints: [String],
+    perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)? = nil,
+    policyIntervalMilliseconds: UInt64? = nil
+  ) {
+    self.site = site
+    self.managementPoints = managementPoints
+    self.perform = perform
+    self.policyIntervalMilliseconds = policyIntervalMilliseconds
+  }
+}
+
+/// What other threads say to a loop.
+public enum AgentLetter: Sendable {
+  /// From the journal's thread.
+  case journal(JournalAnswer)
+  /// An action ended.
+  case actionEnded(TaskKey, ActionResult)
+  /// A policy download by the timer ended.
+  case policyFetched(ClientID, ActionResult)
+  /// A host name was looked up; nil when it has no address.
+  case resolved(Token, attempt: UInt32, [SocketAddress])
+  /// Say goodbye and end `run`.
+  case stop(reason: String)
+  /// Drop the connections and connect anew with what the files say now.
+  case renewCredentials
+  /// Run this on the loop's thread: for programs that drive a loop (bgb-swarm, tests).
+  case call(@Sendable (AgentLoop) -> Void)
+}
+
+/// How a loop ends.
+enum AgentLoopEnd {
+  /// Not yet.
+  case running
+  /// Running actions get time to end.
+  case draining(until: Ticks, reason: String)
+  /// Goodbyes leave.
+  case leaving(until: Ticks)
+  /// `run` returns.
+  case ended
+}
+
+/// The links of many clients on one thread.
+///
+/// Belongs to the thread that made it; other threads post letters to `mailbox`.
+public final class AgentLoop {
+  /// The descriptors, the clock and the wheel.
+  let loop: Loop
+  /// The way in for other threads.
+  public let mailbox: Mailbox<AgentLetter>
+  /// Where tasks are judged.
+  public let desk: TaskDesk
+  /// The rules of all links.
+  public let configuration: AgentConfiguration
+  /// Hears what happens to each client; called on the loop's thread, must be quick.
+  public var observer: ((ClientID, AgentEvent) -> Void)?
+  /// The URL for policies that the last Welcome of each client named.
+  public let policyLocations: PolicyLocations
+
+  let journal: JournalThread
+  let pool: BlockPool
+  var buffer = ReceiveBuffer(capacity: 64 * 1_024)
+  var links: SlotTable<AgentLink>
+  var tokens: [ClientID: Token] = [:]
+  var dirty: [AgentLink] = []
+  var leftovers: [Token] = []
+  var letters: [AgentLetter] = []
+  var random: JitterRandom
+  var end = AgentLoopEnd.running
+  let stopFlag = StopFlag()
+  var deskTimer: TimerHandle?
+  var deskTimerAt = Ticks.never
+  var runningActions = 0
+  var signals: SignalDescriptor?
+  var onReload: (() -> Void)?
+
+  /// Makes a loop without links.
+  ///
+  /// - Parameters:
+  ///   - configuration: the rules of all links.
+  ///   - desk: judges and remembers tasks.
+  ///   - makeDisk: makes the journal's disk, on the journal's thread.
+  ///   - policyLocations: where it says what Welcomes named.
+  ///   - time: the clocks.
+  ///   - random: the source of jitter.
+  ///   - linksMax: how many links there may be.
+  public init(
+    _ configuration: AgentConfiguration, desk: TaskDesk,
+    makeDisk: @escaping @Sendable () -> any JournalDisk,
+    policyLocations: PolicyLocations = PolicyLocations(), time: TimeSource = .system,
+    random: JitterRandom = JitterRandom(), linksMax: Int = 65_536
+  ) throws(Errno) {
+    self.configuration = configuration
+    self.desk = desk
+    self.random = random
+    loop = try Loop(time: time)
+    pool = BlockPool(limit: linksMax * 2 + 64)
+    let mailbox = try Mailbox<AgentLetter>()
+    self.mailbox = mailbox
+    self.policyLocations = policyLocations
+    links = SlotTable(limit: linksMax)
+    journal = try JournalThread(makeDisk: makeDisk) { mailbox.post(.journal($0)) }
+    try loop.poller.add(mailbox.bell.fd, .bell, .readable)
+  }
+
+  /// Adds a client that connects after so many milliseconds.
+  ///
+  /// - Throws: a sentence about its files, or that there is no room.
+  public func add(_ identity: AgentIdentity, afterMilliseconds: UInt64 = 0) throws(AgentError) {
+    let context = try AgentLoop.context(of: identity)
+    let session = AgentSession(
+      start: loop.now + afterMilliseconds, endpoints: configuration.managementPoints.count,
+      random: JitterRandom(seed: random.next()))
+    let link = AgentLink(
+      identity: identity, context: context, endpoints: configuration.managementPoints,
+      session: session)
+    link.nextEndpoint = Int(random.next() % UInt64(max(1, link.endpoints.count)))
+    guard tokens[identity.clientID] == nil, let token = links.insert(link) else {
+      throw AgentError(
+        "there is no room for the client \(identity.clientID), or it is here already")
+    }
+    link.token = token
+    tokens[identity.clientID] = token
+    desk.add(identity.clientID)
+    armTimer(of: link)
+  }
+
+  /// How many clients this loop carries.
+  public var linkCount: Int { links.count }
+
+  /// Ends a client's connection as a lost network would; it comes back by its back-off.
+  public func cut(_ client: ClientID) {
+    guard let token = tokens[client], let link = links[token] else { return }
+    lost(link, .ended)
+  }
+
+  static func context(of identity: AgentIdentity) throws(AgentError) -> TLSContext {
+    do throws(TLSSetupError) {
+      return try TLSContext(
+        role: .client, certificateChainFile: identity.certificateFile,
+        privateKeyFile: identity.keyFile, caFile: identity.authorityFile)
+    } catch {
+      throw AgentError(error.description)
+    }
+  }
+
+  func tell(_ client: ClientID, _ event: AgentEvent) { observer?(client, event) }
+
+  var moment: Moment {
+    Moment(ticks: loop.now, wall: WallTime(milliseconds: loop.time.wall()))
+  }
+}
+
+@available(*, unavailable)
+extension AgentLoop: Sendable {}
+
+/// Why an agent cannot start: a sentence for the operator.
+public struct AgentError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The sentence.
+  public let description: String
+  /// Makes an error of its sentence.
+  public init(_ description: String) { self.description = description }
+}

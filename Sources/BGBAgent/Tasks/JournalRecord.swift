@@ -1,0 +1,140 @@
+// The records of the task journal and their bytes. A record stands for one fact; the memory of an agent
+// (TaskBook) is nothing but all records applied in order, live and after a restart alike.
+//
+//   mark 4 "BGBJ" | body length 2 | record number 8 | kind 1 | body | CRC-32C 4 of all but the mark
+//
+// The mark lets a reader find the next record behind a damaged one; the number shows that one is missing.
+
+public import BGBModel
+
+/// One fact in the journal.
+public enum JournalRecord: Equatable, Sendable {
+  /// The journal was opened by an agent that runs since this boot of the computer.
+  case opened(incarnation: UInt64, boot: Bits128)
+  /// A task was admitted: the statement, when it came, and when it may start, by the server's clock.
+  case received(ClientID, statement: [UInt8], at: WallTime, startAfter: WallTime)
+  /// A task is about to be done: from here on it is never begun again.
+  case started(ClientID, TaskID, boot: Bits128)
+  /// News of a task with its sequence; `isBound` says that the task is known and this is its state.
+  case outcome(ClientID, sequence: UInt64, isBound: Bool, TaskOutcome)
+  /// The server has everything up to this sequence.
+  case stored(ClientID, upTo: UInt64)
+  /// A task that ended, after compaction: enough to know it again.
+  case known(ClientID, TaskID, digest: Bits128, forgetAt: WallTime)
+  /// A client's counters, after compaction.
+  case counters(ClientID, nextSequence: UInt64, storedUpTo: UInt64, signedFloor: WallTime)
+
+  static let mark: [UInt8] = Array("BGBJ".utf8)
+  /// Bytes of a record without its body: mark, length, number, kind, checksum.
+  static let frameBytes = 4 + 2 + 8 + 1 + 4
+
+  /// The record as it stands in the file.
+  public func encoded(number: UInt64) -> [UInt8] {
+    var body = ByteWriter(capacity: 128)
+    encodeBody(into: &body)
+    var writer = ByteWriter(capacity: body.bytes.count + JournalRecord.frameBytes)
+    writer.raw(JournalRecord.mark)
+    writer.integer(UInt16(truncatingIfNeeded: body.bytes.count))
+    writer.integer(number)
+    writer.integer(kind)
+    writer.raw(body.bytes)
+    writer.integer(CRC32C.checksum(writer.bytes.dropFirst(4)))
+    return writer.bytes
+  }
+
+  private var kind: UInt8 {
+    switch self {
+    case .opened: 1
+    case .received: 2
+    case .started: 3
+    case .outcome: 4
+    case .stored: 5
+    case .known: 6
+    case .counters: 7
+    }
+  }
+
+  private func encodeBody(into writer: inout ByteWriter) {
+    switch self {
+    case .opened(let incarnation, let boot):
+      writer.integer(incarnation)
+      writer.bits128(boot)
+    case .received(let client, let statement, let at, let startAfter):
+      writer.bits128(client.bits)
+      writer.wallTime(at)
+      writer.wallTime(startAfter)
+      writer.block(statement)
+    case .started(let client, let task, let boot):
+      writer.bits128(client.bits)
+      writer.bits128(task.bits)
+      writer.bits128(boot)
+    case .outcome(let client, let sequence, let isBound, let outcome):
+      writer.bits128(client.bits)
+      writer.integer(sequence)
+      writer.integer(UInt8(isBound ? 1 : 0))
+      writer.bits128(outcome.taskID.bits)
+      writer.integer(outcome.state.rawValue)
+      writer.signed32(outcome.code)
+      writer.wallTime(outcome.at)
+      writer.text(outcome.text, limit: Limits.outcomeTextBytesMax)
+    case .stored(let client, let upTo):
+      writer.bits128(client.bits)
+      writer.integer(upTo)
+    case .known(let client, let task, let digest, let forgetAt):
+      writer.bits128(client.bits)
+      writer.bits128(task.bits)
+      writer.bits128(digest)
+      writer.wallTime(forgetAt)
+    case .counters(let client, let nextSequence, let storedUpTo, let signedFloor):
+      writer.bits128(client.bits)
+      writer.integer(nextSequence)
+      writer.integer(storedUpTo)
+      writer.wallTime(signedFloor)
+    }
+  }
+
+  /// Reads a body of a kind.
+  init(kind: UInt8, body: ArraySlice<UInt8>) throws(CodingError) {
+    var reader = ByteReader(body)
+    switch kind {
+    case 1: self = .opened(incarnation: try reader.integer(), boot: try reader.bits128())
+    case 2:
+      let client = ClientID(try reader.bits128())
+      let at = try reader.wallTime()
+      let startAfter = try reader.wallTime()
+      let statement = Array(try reader.block(limit: Limits.statementBytesMax))
+      self = .received(client, statement: statement, at: at, startAfter: startAfter)
+    case 3:
+      self = .started(
+        ClientID(try reader.bits128()), TaskID(try reader.bits128()), boot: try reader.bits128())
+    case 4: self = try JournalRecord.outcome(from: &reader)
+    case 5: self = .stored(ClientID(try reader.bits128()), upTo: try reader.integer())
+    case 6:
+      self = .known(
+        ClientID(try reader.bits128()), TaskID(try reader.bits128()),
+        digest: try reader.bits128(), forgetAt: try reader.wallTime())
+    case 7:
+      self = .counters(
+        ClientID(try reader.bits128()), nextSequence: try reader.integer(),
+        storedUpTo: try reader.integer(), signedFloor: try reader.wallTime())
+    default: throw .badValue
+    }
+    try reader.end()
+  }
+
+  private static func outcome(
+    from reader: inout ByteReader
+  ) throws(CodingError) -> JournalRecord {
+    let client = ClientID(try reader.bits128())
+    let sequence: UInt64 = try reader.integer()
+    let isBound = try reader.integer(UInt8.self) == 1
+    let task = TaskID(try reader.bits128())
+    guard let state = TaskState(rawValue: try reader.integer()) else { throw .badValue }
+    let code = try reader.signed32()
+    let at = try reader.wallTime()
+    let text = try reader.text(limit: Limits.outcomeTextBytesMax)
+    return .outcome(
+      client, sequence: sequence, isBound: isBound,
+      TaskOutcome(taskID: task, state: state, code: code, text: text, at: at))
+  }
+}

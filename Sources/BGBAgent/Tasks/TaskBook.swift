@@ -1,0 +1,185 @@
+// What an agent process remembers of tasks: all records of its journal, applied in order. Live changes go
+// through `apply` too, so that the memory after a restart cannot differ from the memory before it. One
+// book serves every client of the process: one in bgb-agent, thousands in bgb-swarm.
+
+public import BGBModel
+import BGBSigning
+
+/// News that the server must store, or that answers a repeated push.
+public struct NumberedOutcome: Equatable, Sendable {
+  /// Its number, ascending through the journal's life.
+  public var sequence: UInt64
+  /// Whether the task is known and this is its state; a refused forgery binds nothing.
+  public var isBound: Bool
+  /// The news.
+  public var outcome: TaskOutcome
+}
+
+/// One task that this client was given.
+public struct TaskEntry: Equatable, Sendable {
+  /// How far it came.
+  public enum Phase: Equatable, Sendable {
+    /// Admitted, not begun.
+    case received(statement: [UInt8], startAfter: WallTime)
+    /// Begun during that boot of the computer; whether it ended is not known yet.
+    case started(statement: [UInt8], boot: Bits128)
+    /// Over.
+    case ended(NumberedOutcome)
+  }
+
+  /// The statement's digest: the same id with other bytes is another task that lies.
+  public var digest: Bits128
+  /// When nobody can push it any more and it may be forgotten.
+  public var forgetAt: WallTime
+  /// How far it came.
+  public var phase: Phase
+}
+
+/// What is remembered of one client.
+public struct ClientBook: Equatable, Sendable {
+  /// The tasks by id.
+  public var tasks: [TaskID: TaskEntry] = [:]
+  /// News that the server has not confirmed, by ascending sequence.
+  public var unstored: [NumberedOutcome] = []
+  /// The number of the next news.
+  public var nextSequence: UInt64 = 1
+  /// The greatest sequence known to be stored.
+  public var storedUpTo: UInt64 = 0
+  /// The latest signed `notBefore`: a lower bound of the site's time.
+  public var signedFloor = WallTime(milliseconds: .min)
+}
+
+/// The memory of an agent process.
+public struct TaskBook: Equatable, Sendable {
+  /// Marks one life of the journal; a new journal has a new one.
+  public private(set) var incarnation: UInt64 = 0
+  /// What is remembered of each client.
+  public private(set) var clients: [ClientID: ClientBook] = [:]
+
+  /// Remembers nothing.
+  public init() {}
+
+  /// What is remembered of a client; an empty book for a new one.
+  public subscript(client: ClientID) -> ClientBook { clients[client] ?? ClientBook() }
+
+  /// Changes what a client's book says beside the journal: only for undoing what could not be written.
+  mutating func forget(_ task: TaskID, of client: ClientID) {
+    clients[client]?.tasks[task] = nil
+    clients[client]?.unstored.removeAll { $0.isBound && $0.outcome.taskID == task }
+  }
+
+  /// Takes a beginning back that was never written, with its news.
+  mutating func returnToReceived(_ key: TaskKey) {
+    guard case .started(let statement, _) = clients[key.client]?.tasks[key.task]?.phase else {
+      return
+    }
+    let startAfter = WallTime(milliseconds: 0)
+    clients[key.client]?.tasks[key.task]?.phase = .received(
+      statement: statement, startAfter: startAfter)
+    clients[key.client]?.unstored.removeAll { news in
+      news.outcome.taskID == key.task && news.outcome.state == .started
+    }
+  }
+
+  /// Gives the next sequence away without a record, for news that cannot be journalled.
+  mutating func spendSequence(of client: ClientID) -> UInt64 {
+    let sequence = self[client].nextSequence
+    clients[client, default: ClientBook()].nextSequence = sequence &+ 1
+    return sequence
+  }
+
+  /// Takes one fact.
+  public mutating func apply(_ record: JournalRecord) {
+    switch record {
+    case .opened(let incarnation, _):
+      if self.incarnation == 0 { self.incarnation = incarnation }
+    case .received(let client, let statement, let at, let startAfter):
+      guard let decoded = try? TaskStatement(decoding: statement) else { return }
+      var book = clients[client, default: ClientBook()]
+      clients[client] = nil  // Keeps the change in place instead of copying the dictionary.
+      book.tasks[decoded.taskID] = TaskEntry(
+        digest: TaskBook.digest(statement),
+        forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds),
+        phase: .received(statement: statement, startAfter: startAfter))
+      book.signedFloor = max(book.signedFloor, decoded.notBefore)
+      clients[client] = book
+    case .started(let client, let task, let boot):
+      guard let entry = clients[client]?.tasks[task],
+        case .received(let statement, _) = entry.phase
+      else { return }
+      clients[client]?.tasks[task]?.phase = .started(statement: statement, boot: boot)
+    case .outcome(let client, let sequence, let isBound, let outcome):
+      take(NumberedOutcome(sequence: sequence, isBound: isBound, outcome: outcome), of: client)
+    case .stored(let client, let upTo):
+      clients[client]?.unstored.removeAll { $0.sequence <= upTo }
+      if let last = clients[client]?.storedUpTo { clients[client]?.storedUpTo = max(last, upTo) }
+    case .known(let client, let task, let digest, let forgetAt):
+      let nothing = NumberedOutcome(
+        sequence: 0, isBound: true,
+        outcome: TaskOutcome(taskID: task, state: .unknown, at: forgetAt))
+      clients[client, default: ClientBook()].tasks[task] = TaskEntry(
+        digest: digest, forgetAt: forgetAt, phase: .ended(nothing))
+    case .counters(let client, let nextSequence, let storedUpTo, let signedFloor):
+      clients[client, default: ClientBook()].nextSequence = nextSequence
+      clients[client]?.storedUpTo = storedUpTo
+      clients[client]?.signedFloor = signedFloor
+    }
+  }
+
+  private mutating func take(_ news: NumberedOutcome, of client: ClientID) {
+    var book = clients[client, default: ClientBook()]
+    clients[client] = nil
+    if news.sequence > book.storedUpTo { book.unstored.append(news) }
+    book.nextSequence = max(book.nextSequence, news.sequence &+ 1)
+    if news.isBound, news.outcome.state.isFinal {
+      book.tasks[news.outcome.taskID]?.phase = .ended(news)
+    }
+    clients[client] = book
+  }
+
+  /// Forgets tasks that nobody can push any more; their unconfirmed news stays.
+  ///
+  /// Judged by the latest moment that the site signed: this computer's own clock may be days ahead, and
+  /// what is forgotten too early could run twice.
+  public mutating func forgetOld() {
+    for (client, book) in clients {
+      clients[client]?.tasks = book.tasks.filter { $0.value.forgetAt > book.signedFloor }
+    }
+  }
+
+  /// The fewest records that make this book, for a new file.
+  public func snapshot(boot: Bits128) -> [JournalRecord] {
+    var records: [JournalRecord] = [.opened(incarnation: incarnation, boot: boot)]
+    for (client, book) in clients.sorted(by: { $0.key < $1.key }) {
+      var news = book.unstored
+      for (task, entry) in book.tasks.sorted(by: { $0.key < $1.key }) {
+        let at = entry.forgetAt.adding(milliseconds: -Limits.journalKeptMilliseconds)
+        switch entry.phase {
+        case .received(let statement, let startAfter):
+          records.append(.received(client, statement: statement, at: at, startAfter: startAfter))
+        case .started(let statement, let boot):
+          records.append(.received(client, statement: statement, at: at, startAfter: at))
+          records.append(.started(client, task, boot: boot))
+        case .ended(let outcome):
+          records.append(.known(client, task, digest: entry.digest, forgetAt: entry.forgetAt))
+          if !news.contains(where: { $0.sequence == outcome.sequence }) { news.append(outcome) }
+        }
+      }
+      for one in news.sorted(by: { $0.sequence < $1.sequence }) where one.sequence > 0 {
+        records.append(
+          .outcome(client, sequence: one.sequence, isBound: one.isBound, one.outcome))
+      }
+      records.append(.stored(client, upTo: book.storedUpTo))
+      records.append(
+        .counters(
+          client, nextSequence: book.nextSequence, storedUpTo: book.storedUpTo,
+          signedFloor: book.signedFloor))
+    }
+    return records
+  }
+
+  /// The first half of the statement's SHA-256: enough to tell another statement of the site apart.
+  static func digest(_ statement: [UInt8]) -> Bits128 {
+    Bits128(bytes: Digest.sha256(statement).prefix(16)) ?? Bits128(high: 0, low: 0)
+  }
+}

@@ -1,0 +1,168 @@
+// The desk's dealings with its journal: batches out, tickets back, and what happens when the disk fails.
+
+import BGBModel
+import BGBWire
+import Reactor
+
+/// Bytes for the journal's thread.
+public struct JournalBatch: Equatable, Sendable {
+  /// Comes back when the bytes are durable, or are not.
+  public var ticket: UInt64
+  /// What to append, or the whole new file.
+  public var bytes: [UInt8]
+  /// Whether the bytes replace the file.
+  public var replacesFile: Bool
+}
+
+extension TaskDesk {
+  /// The records since the last batch; nil when there are none that anything waits for.
+  ///
+  /// `evenLazy` also gives what nothing waits for, such as confirmations: for the end of the process.
+  public func takeBatch(evenLazy: Bool = false) -> JournalBatch? {
+    guard health == .sound else { return nil }
+    guard batchIsUrgent || (evenLazy && !batch.isEmpty) || batch.count > 65_536 else { return nil }
+    appendedBytes += batch.count
+    if appendedBytes > rules.compactBytes { return rewrite() }
+    defer {
+      batch = []
+      batchIsUrgent = false
+      ticket &+= 1
+    }
+    return JournalBatch(ticket: ticket, bytes: batch, replacesFile: false)
+  }
+
+  /// The whole journal as it should stand, which takes the place of everything written before.
+  public func rewrite() -> JournalBatch {
+    appendedBytes = 0
+    book.forgetOld()
+    let records = book.snapshot(boot: rules.boot)
+    var bytes: [UInt8] = []
+    var number: UInt64 = 0
+    for record in records {
+      number &+= 1
+      bytes += record.encoded(number: number)
+    }
+    nextRecordNumber = number &+ 1
+    batch = []
+    batchIsUrgent = false
+    defer { ticket &+= 1 }
+    return JournalBatch(ticket: ticket, bytes: bytes, replacesFile: true)
+  }
+
+  /// Everything up to a ticket is durable: what waited for it goes on.
+  public func durable(through ticket: UInt64, at now: Moment) {
+    if health != .sound {
+      health = .sound
+      orders.append(contentsOf: clients.keys.prefix(1).map { .told($0, .journalRepaired) })
+    }
+    var done = 0
+    while done < line.count, line[done].ticket <= ticket {
+      release(line[done].waiting, at: now)
+      done += 1
+    }
+    line.removeFirst(done)
+    advance(at: now)
+  }
+
+  /// A write failed: first the whole journal is written anew, from memory into a new file; when that
+  /// fails too, new tasks are refused until it works again.
+  public func journalFailed(at now: Moment) {
+    switch health {
+    case .sound:
+      health = .repairing
+      orders.append(.rewriteJournal)
+    case .repairing, .broken:
+      if health == .repairing {
+        orders.append(contentsOf: clients.keys.prefix(1).map { .told($0, .journalFailed) })
+      }
+      health = .broken(retryAt: now.ticks + rules.journalRetryMilliseconds)
+      giveUpUnwritten(at: now)
+    }
+  }
+
+  /// Takes a fact into the memory and the batch.
+  func note(_ record: JournalRecord, isUrgent: Bool = true) {
+    book.apply(record)
+    // While the journal is broken its next form is written from memory.
+    guard health == .sound else { return }
+    batch += record.encoded(number: nextRecordNumber)
+    nextRecordNumber &+= 1
+    if isUrgent { batchIsUrgent = true }
+  }
+
+  /// Lets something wait for the batch that is being filled.
+  func lineUp(_ waiting: Waiting) { line.append((ticket, waiting)) }
+
+  private func release(_ waiting: Waiting, at now: Moment) {
+    switch waiting {
+    case .admitted(let key, let pushID), .acknowledge(let key, let pushID):
+      acknowledge(key, pushID: pushID, at: now)
+    case .begin(let order):
+      orders.append(.begin(order))
+    case .news(let client, let sequence):
+      guard let desk = clients[client] else { return }
+      clients[client]?.durable = max(desk.durable, sequence)
+      orders.append(.news(client))
+    }
+  }
+
+  /// Acknowledges now, or holds it back when the outcome will soon stand in its place.
+  private func acknowledge(_ key: TaskKey, pushID: UInt64, at now: Moment) {
+    guard pushID != 0, clients[key.client]?.isConnected == true else { return }
+    switch book[key.client].tasks[key.task]?.phase {
+    case .started where running[key] != nil && held[key] == nil && isBrief(key):
+      held[key] = Held(pushID: pushID, deadline: now.ticks + rules.holdMilliseconds)
+    case .received, .started:
+      orders.append(.send(key.client, .taskAck(TaskAck(pushID: pushID, taskID: key.task))))
+    case .ended, nil:
+      break  // Its outcome, which is durable too, is the acknowledgement.
+    }
+  }
+
+  private func isBrief(_ key: TaskKey) -> Bool {
+    guard case .started(let statement, _) = book[key.client].tasks[key.task]?.phase,
+      let code = (try? TaskStatement(decoding: statement))?.actionCode
+    else { return false }
+    return ClientAction(rawValue: code)?.isBrief ?? false
+  }
+
+  /// Undoes what waits in line and could not be written: new tasks are refused and forgotten, those that
+  /// were about to begin wait again; news keep waiting.
+  private func giveUpUnwritten(at now: Moment) {
+    var kept: [(ticket: UInt64, waiting: Waiting)] = []
+    for entry in line {
+      switch entry.waiting {
+      case .admitted(let key, let pushID):
+        _ = plan.remove(key)
+        running[key] = nil
+        book.forget(key.task, of: key.client)
+        refuseUnwritten(key, pushID: pushID, at: now)
+      case .begin(let order):
+        running[order.key] = nil
+        guard let entry = book[order.key.client].tasks[order.key.task],
+          case .started(let statement, _) = entry.phase,
+          let startBefore = (try? TaskStatement(decoding: statement))?.startBefore
+        else { continue }
+        book.returnToReceived(order.key)
+        _ = plan.add(
+          WaitingTask(order: order, startBefore: startBefore, startAt: now.ticks))
+      case .acknowledge: break
+      case .news(let client, let sequence):
+        if book[client].unstored.contains(where: { $0.sequence == sequence }) { kept.append(entry) }
+      }
+    }
+    line = kept
+  }
+
+  /// Refuses a task because the journal cannot be written; the refusal itself is not journalled.
+  func refuseUnwritten(_ key: TaskKey, pushID: UInt64, at now: Moment) {
+    orders.append(.told(key.client, .refused(key.task, .journalFailed)))
+    guard pushID != 0 else { return }
+    let outcome = TaskOutcome(
+      taskID: key.task, state: .rejected, code: TaskRejection.journalFailed.rawValue,
+      text: "the agent cannot write its journal", at: time(of: key.client, at: now))
+    let sequence = book.spendSequence(of: key.client)
+    let report = OutcomeReport(pushID: pushID, sequence: sequence, outcome: outcome)
+    orders.append(.send(key.client, .taskOutcome(report)))
+  }
+}

@@ -1,0 +1,116 @@
+// Beginning and ending: which waiting task gets a place, what is written before it begins, and how its
+// end becomes news.
+
+import BGBModel
+import BGBWire
+import Reactor
+
+extension TaskDesk {
+  /// Time has passed.
+  public func tick(at now: Moment) {
+    if case .broken(let retryAt) = health, now.ticks >= retryAt {
+      health = .broken(retryAt: now.ticks + rules.journalRetryMilliseconds)
+      orders.append(.rewriteJournal)
+    }
+    for (key, one) in held where one.deadline <= now.ticks {
+      held[key] = nil
+      orders.append(
+        .send(key.client, .taskAck(TaskAck(pushID: one.pushID, taskID: key.task))))
+      tellStarted(key, at: now)
+    }
+    advance(at: now)
+  }
+
+  /// An action ended.
+  public func finished(_ key: TaskKey, _ result: ActionResult, at now: Moment) {
+    running[key] = nil
+    let pushID = held.removeValue(forKey: key)?.pushID ?? 0
+    let state: TaskState = result.state == .succeeded ? .succeeded : .failed
+    end(key, state, code: result.code, text: result.text, pushID: pushID, at: now)
+    for task in result.policyTasks { policyTask(key.client, task, at: now) }
+    if !result.live.isEmpty {
+      orders.append(.send(key.client, .liveData(LiveData(result.live))))
+    }
+    advance(at: now)
+  }
+
+  /// Begins what may begin and ends what may not begin any more.
+  func advance(at now: Moment) {
+    plan.advance(to: now.ticks)
+    while let late = plan.takeReady(where: { isLate($0, at: now) }) {
+      end(
+        late.order.key, .expired, text: "not started before its deadline", pushID: 0, at: now)
+    }
+    guard health == .sound else { return }
+    while running.count < rules.parallelMax,
+      let task = plan.takeReady(where: { !running.values.contains(ActionLane($0.order)) })
+    {
+      if let instant = rules.instant {
+        let result = instant(task.order)
+        end(task.order.key, result.state, code: result.code, text: result.text, pushID: 0, at: now)
+      } else {
+        begin(task.order, at: now)
+      }
+    }
+  }
+
+  private func isLate(_ task: WaitingTask, at now: Moment) -> Bool {
+    guard let time = clients[task.order.key.client]?.clock.time(at: now.ticks) else { return true }
+    return time >= task.startBefore
+  }
+
+  private func begin(_ order: ActionOrder, at now: Moment) {
+    running[order.key] = ActionLane(order)
+    note(.started(order.key.client, order.key.task, boot: rules.boot))
+    if !order.action.isBrief { tellStarted(order.key, at: now) }
+    lineUp(.begin(order))
+  }
+
+  private func tellStarted(_ key: TaskKey, at now: Moment) {
+    let outcome = TaskOutcome(
+      taskID: key.task, state: .started, at: time(of: key.client, at: now))
+    tell(key.client, outcome, isBound: true, pushID: 0)
+  }
+
+  /// Ends a task of ours.
+  func end(
+    _ key: TaskKey, _ state: TaskState, code: Int32 = 0, text: String, pushID: UInt64,
+    at now: Moment
+  ) {
+    let outcome = TaskOutcome(
+      taskID: key.task, state: state, code: code,
+      text: String(text.cut(toBytes: Limits.outcomeTextBytesMax)),
+      at: time(of: key.client, at: now))
+    orders.append(.told(key.client, .ended(outcome)))
+    tell(key.client, outcome, isBound: true, pushID: pushID)
+  }
+
+  /// Writes news down; it is sent when it is durable.
+  func tell(_ client: ClientID, _ outcome: TaskOutcome, isBound: Bool, pushID: UInt64) {
+    let sequence = book[client].nextSequence
+    if pushID != 0, clients[client]?.isConnected == true {
+      clients[client]?.pushIDs[sequence] = pushID
+    }
+    note(.outcome(client, sequence: sequence, isBound: isBound, outcome))
+    lineUp(.news(client, sequence: sequence))
+  }
+
+  /// Plans what the journal remembers as received: after a restart, once a server told the time.
+  func planReceived(of client: ClientID, at now: Moment) {
+    guard let clock = clients[client]?.clock else { return }
+    for (task, entry) in book[client].tasks.sorted(by: { $0.key < $1.key }) {
+      let key = TaskKey(client: client, task: task)
+      guard case .received(let bytes, let startAfter) = entry.phase, running[key] == nil,
+        let statement = try? TaskStatement(decoding: bytes),
+        let action = ClientAction(rawValue: statement.actionCode)
+      else { continue }
+      let order = ActionOrder(
+        key: key, action: action, parameters: statement.parameters,
+        runMilliseconds: runMilliseconds(statement))
+      let wait = clock.milliseconds(until: startAfter, at: now.ticks)
+      _ = plan.add(
+        WaitingTask(
+          order: order, startBefore: statement.startBefore, startAt: now.ticks + wait))
+    }
+  }
+}

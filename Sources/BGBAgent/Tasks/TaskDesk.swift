@@ -1,0 +1,264 @@
+// The desk where tasks are judged, written down, begun and answered: the pure heart of the agent. It
+// knows no socket, file or thread. Records go into a batch that the owner gives to the journal's thread;
+// what depends on them (an acknowledgement, a beginning, an answer) waits in line with the batch's
+// ticket and comes out as an order when the owner says that the ticket is durable. So nothing is
+// acknowledged, begun or told before it would survive a crash, and the loop never waits for a disk.
+
+public import BGBModel
+public import BGBSigning
+public import BGBWire
+public import Reactor
+
+/// A moment by both clocks of this computer.
+public struct Moment: Sendable {
+  /// Monotonic.
+  public var ticks: Ticks
+  /// The wall clock, for people.
+  public var wall: WallTime
+
+  /// Joins the two.
+  public init(ticks: Ticks, wall: WallTime) {
+    self.ticks = ticks
+    self.wall = wall
+  }
+}
+
+/// What a desk goes by.
+public struct DeskRules: Sendable {
+  /// Keys of the site that may sign tasks.
+  public var keys: [PublicKey]
+  /// The site.
+  public var site: SiteCode
+  /// Which boot of the computer this is.
+  public var boot: Bits128
+  /// Whether this computer's own settings allow an action.
+  public var permits: @Sendable (ClientAction, ActionParameters) -> Bool
+  /// Answers actions at once instead of running them: for load tests with thousands of agents.
+  public var instant: (@Sendable (ActionOrder) -> ActionResult)?
+  /// An action is ended after this long, if its task does not say less.
+  public var runMillisecondsMax: UInt64 = 30 * 60_000
+  /// Actions that run at the same time.
+  public var parallelMax = 4
+  /// Tasks that wait for a place or their moment.
+  public var waitingMax = 1_024
+  /// How long an acknowledgement is held back for an outcome that could stand in its place.
+  public var holdMilliseconds: UInt64 = 150
+  /// How long after a failed write the journal is tried again.
+  public var journalRetryMilliseconds: UInt64 = 5_000
+  /// The journal is written anew, without what was forgotten, after so many appended bytes.
+  public var compactBytes = 4 << 20
+  /// Refusals of tasks nobody vouches for that may wait for the server: a liar must not fill the disk.
+  public var refusalsMax = 256
+
+  /// The strict rules of a site.
+  public init(
+    keys: [PublicKey], site: SiteCode, boot: Bits128,
+    permits: @escaping @Sendable (ClientAction, ActionParameters) -> Bool = { _, _ in true },
+    instant: (@Sendable (ActionOrder) -> ActionResult)? = nil
+  ) {
+    self.keys = keys
+    self.site = site
+    self.boot = boot
+    self.permits = permits
+    self.instant = instant
+  }
+}
+
+/// What the owner of a desk shall do.
+public enum DeskOrder: Equatable, Sendable {
+  /// Send a message if the client is connected.
+  case send(ClientID, Message)
+  /// There is news: call `nextNews` as long as there is room.
+  case news(ClientID)
+  /// Begin an action; its end comes back through `finished`.
+  case begin(ActionOrder)
+  /// Write the whole journal anew: give `rewrite()` to its thread.
+  case rewriteJournal
+  /// For logs and observers.
+  case told(ClientID, DeskEvent)
+}
+
+/// What a desk decided, for logs and observers.
+public enum DeskEvent: Equatable, Sendable {
+  /// A task was taken; the number is the push's, 0 for one that came with a policy.
+  case received(TaskID, pushID: UInt64, action: ClientAction)
+  /// A task was refused; nil when its id cannot be read.
+  case refused(TaskID?, TaskRejection)
+  /// A task was withdrawn or came too late to be withdrawn.
+  case cancelAsked(TaskID, tooLate: Bool)
+  /// A task ended.
+  case ended(TaskOutcome)
+  /// The server has everything up to this sequence.
+  case stored(UInt64)
+  /// The journal cannot be written; tasks are refused until it can.
+  case journalFailed
+  /// The journal can be written again.
+  case journalRepaired
+}
+
+/// Judges, records, begins and answers tasks of all clients in one process.
+///
+/// Belongs to the loop's thread.
+public final class TaskDesk {
+  /// What waits in line for its ticket to be durable.
+  enum Waiting {
+    /// A new task: acknowledge it; with the push's number, 0 for a policy's.
+    case admitted(TaskKey, pushID: UInt64)
+    /// A known task was pushed again before its record was durable.
+    case acknowledge(TaskKey, pushID: UInt64)
+    /// An action may begin.
+    case begin(ActionOrder)
+    /// News may be sent.
+    case news(ClientID, sequence: UInt64)
+  }
+
+  /// A client as this process serves it now.
+  struct ClientDesk {
+    var clock: ServerClock
+    var isConnected = false
+    /// The greatest sequence sent in this session.
+    var cursor: UInt64 = 0
+    /// The greatest sequence that is durable here.
+    var durable: UInt64
+    /// Pushes that an outcome answers, by the outcome's sequence.
+    var pushIDs: [UInt64: UInt64] = [:]
+    /// Refusals that wait to be stored.
+    var refusals = 0
+  }
+
+  /// How the journal stands.
+  enum JournalHealth: Equatable {
+    case sound
+    /// A write failed; the whole is being written anew.
+    case repairing
+    /// That failed too; again at that moment.
+    case broken(retryAt: Ticks)
+  }
+
+  /// An acknowledgement that waits for an outcome in its place.
+  struct Held {
+    var pushID: UInt64
+    var deadline: Ticks
+  }
+
+  /// The rules, which a reload may replace.
+  public var rules: DeskRules
+  /// The memory.
+  public internal(set) var book: TaskBook
+  var clients: [ClientID: ClientDesk] = [:]
+  var plan: StartPlan
+  var running: [TaskKey: ActionLane] = [:]
+  var held: [TaskKey: Held] = [:]
+  var health = JournalHealth.sound
+  var line: [(ticket: UInt64, waiting: Waiting)] = []
+  var batch: [UInt8] = []
+  var batchIsUrgent = false
+  var ticket: UInt64 = 1
+  var nextRecordNumber: UInt64
+  var orders: [DeskOrder] = []
+  var appendedBytes = 0
+  var random: JitterRandom
+
+  /// Begins with the memory of a journal whose file holds `recordCount` records.
+  public init(book: TaskBook, recordCount: Int, rules: DeskRules, random: JitterRandom) {
+    self.book = book
+    self.rules = rules
+    self.random = random
+    nextRecordNumber = UInt64(recordCount) &+ 1
+    plan = StartPlan(limit: rules.waitingMax)
+  }
+
+  /// Begins to serve a client.
+  public func add(_ client: ClientID) {
+    guard clients[client] == nil else { return }
+    let remembered = book[client]
+    clients[client] = ClientDesk(
+      clock: ServerClock(floor: remembered.signedFloor), durable: remembered.nextSequence &- 1)
+  }
+
+  /// The highest sequence that the server is known to have.
+  public func storedUpTo(of client: ClientID) -> UInt64 { book[client].storedUpTo }
+
+  /// The orders since the last call.
+  public func takeOrders() -> [DeskOrder] {
+    defer { orders.removeAll(keepingCapacity: true) }
+    return orders
+  }
+
+  /// Whether an action of the client is being done or waits for a place.
+  public var isBusy: Bool { !running.isEmpty || !line.isEmpty }
+
+  /// When `tick` wants to be called at the latest.
+  public var deadline: Ticks {
+    var earliest = plan.nextStart ?? .never
+    for one in held.values { earliest = min(earliest, one.deadline) }
+    for task in plan.ready { earliest = min(earliest, expiry(of: task)) }
+    if case .broken(let retryAt) = health { earliest = min(earliest, retryAt) }
+    return earliest
+  }
+
+  private func expiry(of task: WaitingTask) -> Ticks {
+    guard let clock = clients[task.order.key.client]?.clock, let known = clock.readAt else {
+      return .never
+    }
+    return known + clock.milliseconds(until: task.startBefore, at: known)
+  }
+
+  // MARK: The session
+
+  /// A session began.
+  public func welcomed(_ client: ClientID, serverTime: WallTime, at now: Moment) {
+    guard clients[client] != nil else { return }
+    let isFirst = clients[client]?.clock.isSet == false
+    clients[client]?.clock.begin(with: serverTime, at: now.ticks)
+    clients[client]?.isConnected = true
+    clients[client]?.cursor = 0
+    clients[client]?.pushIDs = [:]
+    if isFirst { planReceived(of: client, at: now) }
+    orders.append(.news(client))
+    advance(at: now)
+  }
+
+  /// The server told its time.
+  public func tookClock(_ client: ClientID, _ time: WallTime, at now: Moment) {
+    clients[client]?.clock.take(time, at: now.ticks)
+  }
+
+  /// The session ended.
+  public func disconnected(_ client: ClientID) {
+    clients[client]?.isConnected = false
+    clients[client]?.pushIDs = [:]
+    held = held.filter { $0.key.client != client }
+  }
+
+  /// The server has all news of this session up to a sequence.
+  ///
+  /// Only what was sent in this session counts, whatever the server says.
+  public func stored(_ client: ClientID, upTo: UInt64) {
+    guard let cursor = clients[client]?.cursor else { return }
+    let proven = min(upTo, cursor)
+    guard proven > book[client].storedUpTo else { return }
+    note(.stored(client, upTo: proven), isUrgent: false)
+    clients[client]?.refusals = book[client].unstored.count { !$0.isBound }
+    orders.append(.told(client, .stored(proven)))
+  }
+
+  /// The next news to send, in the order of their sequences; nil when there is none now.
+  public func nextNews(_ client: ClientID) -> OutcomeReport? {
+    guard let desk = clients[client], desk.isConnected,
+      let news = book[client].unstored.first(where: { $0.sequence > desk.cursor }),
+      news.sequence <= desk.durable
+    else { return nil }
+    clients[client]?.cursor = news.sequence
+    let pushID = clients[client]?.pushIDs.removeValue(forKey: news.sequence) ?? 0
+    return OutcomeReport(pushID: pushID, sequence: news.sequence, outcome: news.outcome)
+  }
+
+  /// The time to write on what is decided now: the server's, or ours while none is known.
+  func time(of client: ClientID, at now: Moment) -> WallTime {
+    clients[client]?.clock.time(at: now.ticks) ?? now.wall
+  }
+}
+
+@available(*, unavailable)
+extension TaskDesk: Sendable {}
