@@ -1,5 +1,5 @@
-// Does actions, for real, on the thread it is called on: the one switch from an action to its code. A new
-// action is a case in ClientAction, a file beside this one, and a line here.
+// Does actions, for real, on the thread it is called on: the one switch from an action to its code.
+// A new action is a case in ClientAction, a file beside this one, and a line here.
 
 public import BGBModel
 
@@ -42,7 +42,7 @@ public struct ActionSettings: Sendable {
   }
 }
 
-/// Does the actions of one client. May be used from any thread.
+/// Does the actions of one client; may be used from any thread.
 public final class ActionPerformer: Sendable {
   private let settings: ActionSettings
   private let locations: PolicyLocations
@@ -55,7 +55,7 @@ public final class ActionPerformer: Sendable {
     policy = PolicyDownload(settings.policy)
   }
 
-  /// Does one action to its end. Blocks, within the order's time.
+  /// Does one action to its end; blocks, within the order's time.
   public func perform(_ order: ActionOrder, stop: StopFlag) -> ActionResult {
     switch order.action {
     case .downloadComputerPolicy, .downloadUserPolicy:

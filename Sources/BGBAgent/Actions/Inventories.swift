@@ -1,5 +1,5 @@
-// Hardware and software of this computer, stored as text files in the agent's own folder; the outcome
-// carries the summary.
+// Hardware and software of this computer, stored as text files in the agent's own folder; the
+// outcome carries the summary.
 
 import BGBModel
 import BGBWire

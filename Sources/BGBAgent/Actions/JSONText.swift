@@ -1,5 +1,5 @@
-// A strict reader of JSON (RFC 8259) for policy answers: bounded in depth, whole input or nothing, and it
-// keeps each value's own text, so that a policy document is stored as the site wrote it.
+// A strict reader of JSON (RFC 8259) for policy answers: bounded in depth, whole input or nothing,
+// and it keeps each value's own text, so that a policy document is stored as the site wrote it.
 
 /// A JSON value.
 public indirect enum JSONText: Equatable, Sendable {

@@ -1,6 +1,6 @@
-// Fetching a client's policy: one conditional GET, and a store that holds either the old answer or the
-// new one. The answer's own text is stored; an optional hook of this computer's own settings is told
-// when it changed. Signed tasks inside it go to the desk, which judges them like pushes.
+// Fetching a client's policy: one conditional GET, and a store that holds either the old answer or
+// the new one. The answer's own text is stored; an optional hook of this computer's own settings is
+// told when it changed. Signed tasks inside it go to the desk, which judges them like pushes.
 
 import BGBModel
 import Glibc
@@ -33,7 +33,7 @@ public struct PolicySettings: Sendable {
   }
 }
 
-/// Fetches and stores the policy of one client. May be used from any thread, one at a time inside.
+/// Fetches and stores the policy of one client; may be used from any thread, one at a time inside.
 public final class PolicyDownload: Sendable {
   /// Bytes of a policy answer at most.
   static let bytesMax = 4 << 20

@@ -1,5 +1,5 @@
-// Files taken away from where they could do harm, with what is needed to put them back: one file for the
-// content, which nobody may execute, and one beside it that says where it came from.
+// Files taken away from where they could do harm, with what is needed to put them back: one file
+// for the content, which nobody may execute, and one beside it that says where it came from.
 
 /// One file in quarantine.
 struct QuarantinedItem: Equatable {
@@ -82,7 +82,8 @@ struct Quarantine {
     let item = QuarantinedItem(
       name: name, path: path, threat: threat, mode: owner?.mode ?? 0o600, user: owner?.user ?? 0,
       group: owner?.group ?? 0)
-    // First the knowledge, then the move: a crash between leaves a file that can still be explained.
+    // First the knowledge, then the move: a crash between leaves a file that can still be
+    // explained.
     try AgentFile.replace("\(folder)/\(name).item", with: Array(item.text.utf8))
     try AgentFile.move("\(stageFolder)/\(name)", to: "\(folder)/\(name)")
     AgentFile.remove(path)

@@ -1,12 +1,14 @@
-// Restarting the computer: by the command of this computer's own settings, after the delay that the task
-// asks for, with its message in the environment and never in a command line.
+// Restarting the computer: by the command of this computer's own settings, after the delay that the
+// task asks for, with its message in the environment and never in a command line.
 
 import BGBModel
 import Reactor
 
 /// Restarts the computer.
 enum Restart {
-  /// Waits, then runs the command. The journal knows a restart that took the agent with it: the task then
+  /// Waits, then runs the command.
+  ///
+  /// The journal knows a restart that took the agent with it: the task then
   /// succeeded, because the next agent finds another boot of the computer.
   static func perform(_ order: ActionOrder, command: [String], stop: StopFlag) -> ActionResult {
     guard !command.isEmpty else {

@@ -35,7 +35,7 @@ public struct AgentIdentity: Sendable {
   }
 }
 
-/// Something that happened to a client, for logs and for load generators. Cheap: no text is made.
+/// Something that happened to a client, for logs and for load generators; no text is made.
 public enum AgentEvent: Equatable, Sendable {
   /// TCP and TLS stand.
   case connected(resumed: Bool)

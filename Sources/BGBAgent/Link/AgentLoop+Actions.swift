@@ -29,8 +29,8 @@ extension AgentLoop {
   func armPolicyTimer(of link: AgentLink, isFirst: Bool) {
     guard let interval = configuration.policyIntervalMilliseconds else { return }
     if isFirst && link.policyTimer != nil { return }
-    // The first one soon, each later one an interval on; both jittered, or a site that starts at once
-    // would fetch at once for ever.
+    // The first one soon, each later one an interval on; both jittered, or a site that starts at
+    // once would fetch at once for ever.
     let window = isFirst ? min(interval, 60_000) : interval / 10
     let base = isFirst ? 0 : interval - interval / 20
     let wait = base + UInt64.random(in: 0...window, using: &random)

@@ -115,8 +115,8 @@ extension AgentLoop {
     }
   }
 
-  /// Whether the peer is a notification server of our site: any other holder of a certificate of the
-  /// site's authority, a client for one, must not be able to play server.
+  /// Whether the peer is a notification server of our site: any other holder of a certificate of
+  /// the site's authority, a client for one, must not be able to play server.
   private func refusal(of peer: PeerIdentity?) -> CertificateRefusal? {
     guard let peer else { return .noCertificate }
     do throws(CertificateRefusal) {

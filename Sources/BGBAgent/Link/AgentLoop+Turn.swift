@@ -26,7 +26,7 @@ extension AgentLoop {
     for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
     carryOutOrders()  // After all input: one batch for the journal holds the whole turn's records.
-    flushDirty()  // Last: everything that was said in this turn leaves in as few records as possible.
+    flushDirty()  // Last: all that was said in this turn leaves in few TLS records.
     advanceEnd()
   }
 

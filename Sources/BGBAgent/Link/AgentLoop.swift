@@ -1,5 +1,5 @@
-// One thread that carries the links of one or of thousands of clients, with one desk and one journal for
-// all of them. This file holds what the loop is made of; AgentLoop+Turn is the turn.
+// One thread that carries the links of one or of thousands of clients, with one desk and one
+// journal for all of them. This file holds what the loop is made of; AgentLoop+Turn is the turn.
 
 public import BGBModel
 public import Reactor

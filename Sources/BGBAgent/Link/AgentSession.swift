@@ -1,7 +1,7 @@
-// The life of one agent's connection as a pure state machine: inputs are what happened, outputs are what
-// to do next. It knows no socket and no clock; the link around it (AgentLink) carries out the steps and
-// calls `tick` when `deadline` has come. The deadline only moves earlier by an input, so one lazy timer a
-// link is enough.
+// The life of one agent's connection as a pure state machine: inputs are what happened, outputs are
+// what to do next. It knows no socket and no clock; the link around it (AgentLink) carries out the
+// steps and calls `tick` when `deadline` has come. The deadline only moves earlier by an input, so
+// one lazy timer a link is enough.
 
 public import BGBModel
 public import BGBWire
@@ -243,8 +243,8 @@ public struct AgentSession: Sendable {
     return [.welcomed(welcome)]
   }
 
-  /// Sends a keep-alive when nothing else was sent for an interval, and gives up a server that did not
-  /// answer one for half an interval more: the same 1.5 intervals after which it gives us up.
+  /// Sends a keep-alive when nothing else was sent for an interval, and gives up a server that did
+  /// not answer one for half an interval more: the same 1.5 intervals after which it gives us up.
   private mutating func tickSignedIn(at now: Ticks, wall: WallTime) -> [SessionStep] {
     let patience = keepAliveMilliseconds * (Limits.keepAliveExpiryTenths - 10) / 10
     if let unansweredSince, now >= unansweredSince + patience {

@@ -1,5 +1,5 @@
-// The randomness of waiting times. They need no secrecy, only that two agents never wait alike; so it is
-// SplitMix64 (Steele, Lea, Flood, 2014), which a test can seed to see the same waits again.
+// The randomness of waiting times. They need no secrecy, only that two agents never wait alike; so
+// it is SplitMix64 (Steele, Lea, Flood, 2014), which a test can seed to see the same waits again.
 
 /// A small random generator for jitter; never for keys or identifiers.
 public struct JitterRandom: RandomNumberGenerator, Sendable {

@@ -1,7 +1,7 @@
-// How long an agent waits before it connects again: full jitter (each wait is a random part of a bound
-// that doubles), the server's advice where it gave one, and the crash window that was agreed while the
-// connection still stood, so that ten thousand agents never come back in one second. Pure: the time is
-// not asked for, only lengths are computed, and the randomness is given.
+// How long an agent waits before it connects again: full jitter (each wait is a random part of a
+// bound that doubles), the server's advice where it gave one, and the crash window that was agreed
+// while the connection still stood, so that ten thousand agents never come back in one second.
+// Pure: the time is not asked for, only lengths are computed, and the randomness is given.
 
 public import BGBWire
 
@@ -25,8 +25,8 @@ public struct Reconnect: Sendable {
   public static let baseMilliseconds: UInt64 = 1_000
   /// The bound that doubling ends at: five minutes.
   public static let capMilliseconds: UInt64 = 300_000
-  /// What is added at random to every advised wait: a server that advises everybody the same must not
-  /// meet them all in the same millisecond.
+  /// What is added at random to every advised wait: a server that advises everybody the same must
+  /// not meet them all in the same millisecond.
   public static let adviceJitterMilliseconds: UInt64 = 1_000
   /// A session this long proves the server well; a shorter one leaves the back-off as it was.
   public static let provenMilliseconds: UInt64 = 60_000

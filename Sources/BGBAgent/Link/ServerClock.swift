@@ -1,10 +1,11 @@
-// The server's time as the agent knows it: the last time a server told, carried on by the monotonic clock.
-// Task deadlines are judged by it and never by the agent's own wall clock, which may stand in 1970.
+// The server's time as the agent knows it: the last time a server told, carried on by the monotonic
+// clock. Task deadlines are judged by it and never by the agent's own wall clock, which may stand
+// in 1970.
 //
-// Samples arrive late by the network's delay and so are never ahead of the truth: the greatest estimate is
-// the best one. A new session may set the clock back (a server's own clock was wrong and was put right),
-// but never before the latest `notBefore` of a task that the site itself signed: a broken server that
-// lies about the time cannot bring an old task back beyond that.
+// Samples arrive late by the network's delay and so are never ahead of the truth: the greatest
+// estimate is the best one. A new session may set the clock back (a server's own clock was wrong
+// and was put right), but never before the latest `notBefore` of a task that the site itself
+// signed: a broken server that lies about the time cannot bring an old task back beyond that.
 
 public import BGBModel
 public import Reactor
@@ -14,7 +15,8 @@ public struct ServerClock: Sendable {
   private var known: (at: Ticks, time: WallTime)?
   private var floor: WallTime
 
-  /// Begins without a server's time; `floor` is the latest signed moment that the journal remembers.
+  /// Begins without a server's time; `floor` is the latest signed moment that the journal
+  /// remembers.
   public init(floor: WallTime = WallTime(milliseconds: .min)) { self.floor = floor }
 
   /// Whether any server told its time since this agent started.
@@ -33,7 +35,8 @@ public struct ServerClock: Sendable {
   /// Takes the time of a Welcome, which begins anew.
   public mutating func begin(with time: WallTime, at now: Ticks) { known = (now, time) }
 
-  /// Takes the time of a later message of the same session; an earlier one than estimated is late news.
+  /// Takes the time of a later message of the same session; an earlier one than estimated is late
+  /// news.
   public mutating func take(_ time: WallTime, at now: Ticks) {
     if let estimate = self.time(at: now), time <= estimate { return }
     known = (now, time)

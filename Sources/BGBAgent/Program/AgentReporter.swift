@@ -1,5 +1,5 @@
-// What the agent writes into its log: events in, lines out, with the ids that let a person follow one
-// task through all components.
+// What the agent writes into its log: events in, lines out, with the ids that let a person follow
+// one task through all components.
 
 import BGBModel
 import BGBWire

@@ -1,5 +1,6 @@
 // Files as the agent needs them: read with a bound, written whole or not at all, synced with their
-// folder. One of the two files with unsafe code in this module; the pointers live for one call each.
+// folder. One of the two files with unsafe code in this module; the pointers live for one call
+// each.
 
 import Glibc
 
@@ -140,8 +141,8 @@ public enum AgentFile {
     }
   }
 
-  /// Makes a second name for a file, or a copy where the file system does not allow that; never over
-  /// something that is there.
+  /// Makes a second name for a file, or a copy where the file system does not allow that; never
+  /// over something that is there.
   static func duplicate(_ path: String, as place: String) throws(FileError) {
     if unsafe linkat(AT_FDCWD, path, AT_FDCWD, place, 0) == 0 { return }
     guard errno == EXDEV || errno == EPERM || errno == EMLINK else {

@@ -1,7 +1,8 @@
-// A program run for an action: an argv array and nothing that a shell would read, an absolute path, a
-// clean environment, no inherited descriptor, no input, a process group of its own. It ends by itself,
-// by its deadline, or because the agent stops; then the whole group gets SIGTERM and, two seconds later,
-// SIGKILL. Its output is kept up to a bound and read on beyond it, so that it never blocks on us.
+// A program run for an action: an argv array and nothing that a shell would read, an absolute path,
+// a clean environment, no inherited descriptor, no input, a process group of its own. It ends by
+// itself, by its deadline, or because the agent stops; then the whole group gets SIGTERM and, two
+// seconds later, SIGKILL. Its output is kept up to a bound and read on beyond it, so that it never
+// blocks on us.
 //
 // The second of the two files with unsafe code in this module; the pointers live for one call each.
 
@@ -152,8 +153,8 @@ public enum ProcessRun {
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
-    // The loop blocks signals for its signal descriptor and OpenSSL's context ignores SIGPIPE: a child
-    // gets neither.
+    // The loop blocks signals for its signal descriptor and OpenSSL's context ignores SIGPIPE: a
+    // child gets neither.
     var none = sigset_t()
     unsafe sigemptyset(&none)
     var all = sigset_t()
@@ -180,12 +181,16 @@ public enum ProcessRun {
   ) -> Result {
     var pointers = unsafe texts.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
-    defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe release(pointers) }
     return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
       // The array holds at least the null, so it has an address.
       guard let base = buffer.baseAddress else { preconditionFailure("an array of one is empty") }
       return unsafe body(base)
     }
+  }
+
+  private static func release(_ pointers: [UnsafeMutablePointer<CChar>?]) {
+    for index in unsafe pointers.indices { unsafe free(pointers[index]) }
   }
 
   // MARK: Watching

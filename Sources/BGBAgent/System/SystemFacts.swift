@@ -1,5 +1,5 @@
-// What the kernel says of this computer. Unsafe by the C structures it reads; each pointer lives for
-// one call.
+// What the kernel says of this computer. Unsafe by the C structures it reads; each pointer lives
+// for one call.
 
 import BGBModel
 import Glibc
@@ -91,7 +91,7 @@ enum SystemFacts {
     var isRegularFile: Bool { mode & UInt32(S_IFMT) == UInt32(S_IFREG) }
   }
 
-  /// A file's mode, owner and group; nil when there is none. A link is not followed.
+  /// A file's mode, owner and group; nil when there is none; links are not followed.
   static func ownership(of path: String) -> Ownership? {
     var status = stat()
     guard unsafe lstat(path, &status) == 0 else { return nil }

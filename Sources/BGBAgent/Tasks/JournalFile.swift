@@ -30,7 +30,9 @@ public final class JournalFile: JournalDisk {
     }
   }
 
-  /// Makes what was appended durable. The corresponding C function is `fdatasync`.
+  /// Makes what was appended durable.
+  ///
+  /// The corresponding C function is `fdatasync`.
   public func sync() throws(DiskError) {
     guard descriptor >= 0, fdatasync(descriptor) == 0 else {
       throw DiskError(FileError(verb: "sync", path: path, code: errno).description)

@@ -1,9 +1,10 @@
-// The records of the task journal and their bytes. A record stands for one fact; the memory of an agent
-// (TaskBook) is nothing but all records applied in order, live and after a restart alike.
+// The records of the task journal and their bytes. A record stands for one fact; the memory of an
+// agent (TaskBook) is nothing but all records applied in order, live and after a restart alike.
 //
 //   mark 4 "BGBJ" | body length 2 | record number 8 | kind 1 | body | CRC-32C 4 of all but the mark
 //
-// The mark lets a reader find the next record behind a damaged one; the number shows that one is missing.
+// The mark lets a reader find the next record behind a damaged one; the number shows that one is
+// missing.
 
 public import BGBModel
 
@@ -11,7 +12,8 @@ public import BGBModel
 public enum JournalRecord: Equatable, Sendable {
   /// The journal was opened by an agent that runs since this boot of the computer.
   case opened(incarnation: UInt64, boot: Bits128)
-  /// A task was admitted: the statement, when it came, and when it may start, by the server's clock.
+  /// A task was admitted: the statement, when it came, and when it may start, by the server's
+  /// clock.
   case received(ClientID, statement: [UInt8], at: WallTime, startAfter: WallTime)
   /// A task is about to be done: from here on it is never begun again.
   case started(ClientID, TaskID, boot: Bits128)

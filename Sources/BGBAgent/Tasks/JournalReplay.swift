@@ -1,6 +1,6 @@
-// A journal file's bytes back into records, whatever happened to them: a torn end, flipped bits, a page
-// of zeros. Damage is never guessed at: it is cut out, counted and named, and the caller then treats
-// every task that was open as possibly begun.
+// A journal file's bytes back into records, whatever happened to them: a torn end, flipped bits, a
+// page of zeros. Damage is never guessed at: it is cut out, counted and named, and the caller then
+// treats every task that was open as possibly begun.
 
 import BGBModel
 
@@ -41,8 +41,8 @@ public struct JournalReplay: Sendable {
         records.append(record)
         position += count
       case .unfinished:
-        // Only an end that looks like a record's beginning is a torn write; with damage before it, it
-        // is part of the damage.
+        // Only an end that looks like a record's beginning is a torn write; with damage before it,
+        // it is part of the damage.
         if damagedSince == nil, !JournalReplay.hasMark(in: bytes, from: position + 1) {
           tornBytes = bytes.count - position
           return

@@ -1,6 +1,6 @@
-// The thread that writes: the journal, and small files that may wait for nobody. All links of a process
-// share it, so that whatever came while one sync was under way is made durable together by the next one
-// (group commit). It answers by letters; the loop never waits for a disk.
+// The thread that writes: the journal, and small files that may wait for nobody. All links of a
+// process share it, so that whatever came while one sync was under way is made durable together by
+// the next one (group commit). It answers by letters; the loop never waits for a disk.
 
 public import Reactor
 
@@ -8,8 +8,8 @@ public import Reactor
 public enum JournalAnswer: Equatable, Sendable {
   /// Everything up to the ticket is durable.
   case durable(through: UInt64)
-  /// A write or a sync failed. Nothing after the last durable ticket may be believed, and nothing is
-  /// written before the whole file is given anew.
+  /// A write or a sync failed. Nothing after the last durable ticket may be believed, and nothing
+  /// is written before the whole file is given anew.
   case failed(DiskError)
 }
 

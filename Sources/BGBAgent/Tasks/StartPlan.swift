@@ -1,5 +1,5 @@
-// Tasks that are admitted and not yet begun: those that wait for their random moment within the spread,
-// in a heap by time, and those that wait for a free place, in the order they came. Pure.
+// Tasks that are admitted and not yet begun: those that wait for their random moment within the
+// spread, in a heap by time, and those that wait for a free place, in the order they came. Pure.
 
 public import BGBModel
 public import Reactor

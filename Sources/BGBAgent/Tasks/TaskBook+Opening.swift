@@ -1,6 +1,6 @@
-// Opening a journal: read, judge, and write anew without the damage. What was begun when the process died
-// ends here as unknown and is never begun again; what might have been begun, because a fact is missing,
-// too.
+// Opening a journal: read, judge, and write anew without the damage. What was begun when the
+// process died ends here as unknown and is never begun again; what might have been begun, because a
+// fact is missing, too.
 
 public import BGBModel
 
@@ -34,7 +34,7 @@ extension TaskBook {
     }
     for damage in replay.damage {
       remarks.append(
-        "the journal is damaged: \(damage.count) bytes at \(damage.offset) are no record; quarantined"
+        "the journal is damaged: \(damage.count) bytes at \(damage.offset) are no record"
       )
     }
     if replay.hasGap { remarks.append("the journal misses records between whole ones") }
@@ -79,7 +79,8 @@ extension TaskBook {
 }
 
 extension TaskDesk {
-  /// Opens a journal's disk: reads it, sets damaged bytes aside, writes it anew without them and begins.
+  /// Opens a journal's disk: reads it, sets damaged bytes aside, writes it anew without them and
+  /// begins.
   ///
   /// Blocks; for the start of a process.
   public static func open(

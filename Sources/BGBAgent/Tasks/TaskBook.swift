@@ -1,6 +1,6 @@
-// What an agent process remembers of tasks: all records of its journal, applied in order. Live changes go
-// through `apply` too, so that the memory after a restart cannot differ from the memory before it. One
-// book serves every client of the process: one in bgb-agent, thousands in bgb-swarm.
+// What an agent process remembers of tasks: all records of its journal, applied in order. Live
+// changes go through `apply` too, so that the memory after a restart cannot differ from the memory
+// before it. One book serves every client of the process: one in bgb-agent, thousands in bgb-swarm.
 
 public import BGBModel
 import BGBSigning
@@ -62,7 +62,8 @@ public struct TaskBook: Equatable, Sendable {
   /// What is remembered of a client; an empty book for a new one.
   public subscript(client: ClientID) -> ClientBook { clients[client] ?? ClientBook() }
 
-  /// Changes what a client's book says beside the journal: only for undoing what could not be written.
+  /// Changes what a client's book says beside the journal: only for undoing what could not be
+  /// written.
   mutating func forget(_ task: TaskID, of client: ClientID) {
     clients[client]?.tasks[task] = nil
     clients[client]?.unstored.removeAll { $0.isBound && $0.outcome.taskID == task }
@@ -139,8 +140,8 @@ public struct TaskBook: Equatable, Sendable {
 
   /// Forgets tasks that nobody can push any more; their unconfirmed news stays.
   ///
-  /// Judged by the latest moment that the site signed: this computer's own clock may be days ahead, and
-  /// what is forgotten too early could run twice.
+  /// Judged by the latest moment that the site signed: this computer's own clock may be days ahead,
+  /// and what is forgotten too early could run twice.
   public mutating func forgetOld() {
     for (client, book) in clients {
       clients[client]?.tasks = book.tasks.filter { $0.value.forgetAt > book.signedFloor }

@@ -1,6 +1,6 @@
-// What happens when a task comes: refused, known already, withdrawn, or taken. A task is known by its id
-// only after the site's signature was verified, so that a forger cannot learn or spoil anything with the
-// id of a real one.
+// What happens when a task comes: refused, known already, withdrawn, or taken. A task is known by
+// its id only after the site's signature was verified, so that a forger cannot learn or spoil
+// anything with the id of a real one.
 
 public import BGBModel
 import BGBSigning
@@ -150,7 +150,8 @@ extension TaskDesk {
     return window == 0 ? 0 : UInt64.random(in: 0..<window, using: &random)
   }
 
-  /// Refuses a task that does not become ours. The refusal is news like any other, but binds nothing.
+  /// Refuses a task that does not become ours; the refusal is news like any other, but binds
+  /// nothing.
   private func refuse(
     _ client: ClientID, _ task: TaskID?, _ rejection: TaskRejection, pushID: UInt64, at now: Moment
   ) {

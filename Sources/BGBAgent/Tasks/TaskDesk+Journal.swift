@@ -1,4 +1,5 @@
-// The desk's dealings with its journal: batches out, tickets back, and what happens when the disk fails.
+// The desk's dealings with its journal: batches out, tickets back, and what happens when the disk
+// fails.
 
 import BGBModel
 import BGBWire
@@ -17,7 +18,8 @@ public struct JournalBatch: Equatable, Sendable {
 extension TaskDesk {
   /// The records since the last batch; nil when there are none that anything waits for.
   ///
-  /// `evenLazy` also gives what nothing waits for, such as confirmations: for the end of the process.
+  /// `evenLazy` also gives what nothing waits for, such as confirmations: for the end of the
+  /// process.
   public func takeBatch(evenLazy: Bool = false) -> JournalBatch? {
     guard health == .sound else { return nil }
     guard batchIsUrgent || (evenLazy && !batch.isEmpty) || batch.count > 65_536 else { return nil }
@@ -64,8 +66,8 @@ extension TaskDesk {
     advance(at: now)
   }
 
-  /// A write failed: first the whole journal is written anew, from memory into a new file; when that
-  /// fails too, new tasks are refused until it works again.
+  /// A write failed: first the whole journal is written anew, from memory into a new file; when
+  /// that fails too, new tasks are refused until it works again.
   public func journalFailed(at now: Moment) {
     switch health {
     case .sound:
@@ -126,8 +128,8 @@ extension TaskDesk {
     return ClientAction(rawValue: code)?.isBrief ?? false
   }
 
-  /// Undoes what waits in line and could not be written: new tasks are refused and forgotten, those that
-  /// were about to begin wait again; news keep waiting.
+  /// Undoes what waits in line and could not be written: new tasks are refused and forgotten, those
+  /// that were about to begin wait again; news keep waiting.
   private func giveUpUnwritten(at now: Moment) {
     var kept: [(ticket: UInt64, waiting: Waiting)] = []
     for entry in line {

@@ -1,5 +1,5 @@
-// Beginning and ending: which waiting task gets a place, what is written before it begins, and how its
-// end becomes news.
+// Beginning and ending: which waiting task gets a place, what is written before it begins, and how
+// its end becomes news.
 
 import BGBModel
 import BGBWire

@@ -1,8 +1,9 @@
-// The desk where tasks are judged, written down, begun and answered: the pure heart of the agent. It
-// knows no socket, file or thread. Records go into a batch that the owner gives to the journal's thread;
-// what depends on them (an acknowledgement, a beginning, an answer) waits in line with the batch's
-// ticket and comes out as an order when the owner says that the ticket is durable. So nothing is
-// acknowledged, begun or told before it would survive a crash, and the loop never waits for a disk.
+// The desk where tasks are judged, written down, begun and answered: the pure heart of the agent.
+// It knows no socket, file or thread. Records go into a batch that the owner gives to the journal's
+// thread; what depends on them (an acknowledgement, a beginning, an answer) waits in line with the
+// batch's ticket and comes out as an order when the owner says that the ticket is durable. So
+// nothing is acknowledged, begun or told before it would survive a crash, and the loop never waits
+// for a disk.
 
 public import BGBModel
 public import BGBSigning
@@ -47,7 +48,8 @@ public struct DeskRules: Sendable {
   public var journalRetryMilliseconds: UInt64 = 5_000
   /// The journal is written anew, without what was forgotten, after so many appended bytes.
   public var compactBytes = 4 << 20
-  /// Refusals of tasks nobody vouches for that may wait for the server: a liar must not fill the disk.
+  /// Refusals of tasks nobody vouches for that may wait for the server: a liar must not fill the
+  /// disk.
   public var refusalsMax = 256
 
   /// The strict rules of a site.
