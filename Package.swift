@@ -104,7 +104,9 @@ let package = Package(
     program("bgb-agent", ["BGBAgent"]),
     program("bgb-manager", ["BGBManager"]),
     program("bgb", ["BGBConsole"]),
-    program("bgb-swarm", ["BGBAgent", "BGBModel", "BGBSigning", "Reactor", "Transports", arguments, histogram],
+    program(
+      "bgb-swarm",
+      ["BGBAgent", "BGBModel", "BGBSigning", "Reactor", "Transports", arguments, histogram],
       path: "Benchmarks/Swarm"),
 
     tests("ReactorTests", ["Reactor", "CEpollShim"]),
@@ -124,7 +126,8 @@ let package = Package(
         "SiteDatabase", logging,
       ]),
     tests("BGBAgentTests", ["BGBAgent", "Reactor", "BGBModel", "BGBWire", "BGBSigning"]),
-    tests("BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
+    tests(
+      "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
     tests("TidyTests", []),
     tests("IntegrationTests", ["BGBModel"]),

@@ -1,1 +1,5 @@
-print("not built yet")
+// The storm laboratory's program; see SwarmCommand.
+
+import ArgumentParser
+
+SwarmCommand.main()

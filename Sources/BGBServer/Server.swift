@@ -22,12 +22,14 @@ struct StartError: Error, CustomStringConvertible {
 /// One notification server in this process.
 struct Server {
   private let settings: ServerSettings
+  private let settingsFile: String
   private let logHandle: LogHandle
   private let log: Logger
   private let time = TimeSource.system
 
-  init(settings: ServerSettings, logHandle: LogHandle) {
+  init(settings: ServerSettings, settingsFile: String, logHandle: LogHandle) {
     self.settings = settings
+    self.settingsFile = settingsFile
     self.logHandle = logHandle
     log = logHandle.logger("bgb-server")
   }
@@ -84,6 +86,10 @@ struct Server {
     }
     announce(shard.listeners.map { "\($0.role) \($0.listener.boundAddress)" })
     tell(.started, "Notification server \(settings.name) started.", siteBox)
+    for entry in shard.listeners where entry.role == .agent {
+      tell(.listenerUp, "Agents can connect to \(entry.listener.boundAddress).", siteBox)
+    }
+    warnOfExpiry(shard)
     try turn(shard, signals)
     tell(.stopped, "Notification server \(settings.name) stopped.", siteBox)
     watch.stop()
@@ -161,7 +167,7 @@ struct Server {
     if let address = settings.healthListen {
       listeners += try open(address.host, address.port, .watch)
     }
-    let contexts = try makeContexts(time.wall() / 1000)
+    let contexts = try makeContexts(settings, time.wall() / 1000)
     return try Shard(
       loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(
@@ -192,7 +198,9 @@ struct Server {
   }
 
   /// The TLS rules of both listeners; tickets of one are no good at the other.
-  private func makeContexts(_ now: Int64) throws(Errno) -> (agent: TLSContext, policy: TLSContext) {
+  private func makeContexts(
+    _ settings: ServerSettings, _ now: Int64
+  ) throws(Errno) -> (agent: TLSContext, policy: TLSContext) {
     do throws(TLSSetupError) {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
@@ -202,14 +210,16 @@ struct Server {
       policy.ticketKeys = keys
       policy.sessionContext = "bgb-policy"
       policy.ticketsPerHandshake = 0
-      return (try makeContext(agent), try makeContext(policy))
+      return (try makeContext(settings, agent), try makeContext(settings, policy))
     } catch {
       log.critical("TLS cannot be set up", metadata: ["error": "\(error)"])
       throw .invalidArgument
     }
   }
 
-  private func makeContext(_ options: TLSOptions) throws(TLSSetupError) -> TLSContext {
+  private func makeContext(
+    _ settings: ServerSettings, _ options: TLSOptions
+  ) throws(TLSSetupError) -> TLSContext {
     try TLSContext(
       role: .server, certificateChainFile: settings.certificate.path,
       privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options)
@@ -217,17 +227,42 @@ struct Server {
 
   // MARK: While running
 
-  /// New certificates for connections to come; those that live keep theirs.
+  /// Reads the settings file anew: certificates for connections to come, periods, limits, log level.
   ///
-  /// What cannot be read leaves everything as it was.
+  /// Those that live keep what they have. What cannot be read leaves everything as it was, and says so.
   private func reload(_ shard: Shard) {
-    guard let contexts = try? makeContexts(time.wall() / 1000) else {
-      log.error("reload refused: the old certificates stay")
-      return
+    do {
+      let fresh = try ServerSettings.load(settingsFile)
+      let contexts = try makeContexts(fresh, time.wall() / 1000)
+      shard.agentTLS = contexts.agent
+      shard.policyTLS = contexts.policy
+      var changed = fresh.shard
+      // The table of connections was made for this many.
+      changed.connectionsMax = shard.settings.connectionsMax
+      shard.settings = changed
+      if let level = Logger.Level(rawValue: fresh.log.level) { logHandle.setLevel(level) }
+      let needsRestart = fresh.needsRestart(insteadOf: settings)
+      log.notice(
+        "reloaded",
+        metadata: [
+          "online": "\(shard.registry.onlineCount)",
+          "restart-for": "\(needsRestart.joined(separator: ","))",
+        ])
+    } catch {
+      log.error("reload refused, everything stays as it was", metadata: ["error": "\(error)"])
     }
-    shard.agentTLS = contexts.agent
-    shard.policyTLS = contexts.policy
-    log.notice("reloaded", metadata: ["online": "\(shard.registry.onlineCount)"])
+    warnOfExpiry(shard)
+  }
+
+  /// A status message when our own certificate has less than two weeks left.
+  private func warnOfExpiry(_ shard: Shard) {
+    guard let own = shard.agentTLS.ownCertificate else { return }
+    let days = (own.notAfter - time.wall() / 1000) / 86_400
+    guard days < 14 else { return }
+    tell(
+      .certificateNearExpiry,
+      "The certificate of notification server \(settings.name) expires in \(days) days.",
+      shard.site)
   }
 
   private func reopenLog() {

@@ -18,7 +18,8 @@ public struct ServerCommand: ParsableCommand {
         bgb-server --config server.yaml --check
         bgb-server --explain keep-alive
 
-      Signals: TERM and INT stop in order, HUP reloads certificates without dropping anybody,
+      Signals: TERM and INT stop in order, HUP reads the settings and certificates anew
+      without dropping anybody,
       USR1 reopens the log. Exit codes: 0 stopped in order, 1 ended by a failure, 2 bad settings.
       """)
 
@@ -40,9 +41,7 @@ public struct ServerCommand: ParsableCommand {
     guard let config else { throw ValidationError("--config FILE is needed; see --help") }
     let settings: ServerSettings
     do throws(SettingsError) {
-      settings = try ServiceSettings.load(
-        ServerSettings.self, file: config, environmentPrefix: "BGB_SERVER",
-        environment: ProcessEnvironment.variables())
+      settings = try ServerSettings.load(config)
     } catch {
       fail("\(error)")
       throw ExitCode(2)
@@ -51,10 +50,10 @@ public struct ServerCommand: ParsableCommand {
       print("\(config): good")
       return
     }
-    try serve(settings)
+    try serve(settings, config)
   }
 
-  private func serve(_ settings: ServerSettings) throws {
+  private func serve(_ settings: ServerSettings, _ file: String) throws {
     guard let level = Logger.Level(rawValue: settings.log.level) else {
       fail("log.level: \(settings.log.level) is no level")
       throw ExitCode(2)
@@ -63,7 +62,8 @@ public struct ServerCommand: ParsableCommand {
       let handle = try ServiceLog.bootstrap(
         file: settings.log.file?.path, format: settings.log.format, level: level,
         component: "SMS_NOTIFICATION_SERVER")
-      try Server(settings: settings, logHandle: handle).run { addresses in
+      let server = Server(settings: settings, settingsFile: file, logHandle: handle)
+      try server.run { addresses in
         for address in addresses { print("listening: \(address)") }
         StandardOutput.flush()
       }

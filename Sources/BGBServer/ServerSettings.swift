@@ -1,6 +1,7 @@
 // The settings of bgb-server as its file spells them. `bgb server add` writes a file that works.
 
 import BGBModel
+import Reactor
 import ServiceLog
 import ServiceSettings
 
@@ -96,6 +97,27 @@ struct ServerSettings: DescribedSettings {
         "log.level", "trace|debug|info|notice|warning|error", default: "info",
         "What is written from this level on."),
     ]
+  }
+
+  /// Reads a file, with the environment over it.
+  static func load(_ file: String) throws(SettingsError) -> ServerSettings {
+    try ServiceSettings.load(
+      ServerSettings.self, file: file, environmentPrefix: "BGB_SERVER",
+      environment: ProcessEnvironment.variables())
+  }
+
+  /// The keys whose change takes a new start.
+  func needsRestart(insteadOf running: ServerSettings) -> [String] {
+    var keys: [String] = []
+    if name != running.name { keys.append("name") }
+    if site != running.site { keys.append("site") }
+    if listen != running.listen { keys.append("listen") }
+    if policyListen != running.policyListen { keys.append("policy-listen") }
+    if healthListen != running.healthListen { keys.append("health-listen") }
+    if reportKey != running.reportKey { keys.append("report-key") }
+    if journal != running.journal { keys.append("journal") }
+    if connectionsMax != running.connectionsMax { keys.append("connections-max") }
+    return keys
   }
 
   /// The numbers that rule the shard.

@@ -1,0 +1,156 @@
+// The swarm: a folder of client certificates into sessions on one loop, counted as they go.
+
+import BGBAgent
+import BGBModel
+import BGBSigning
+import Glibc
+import Reactor
+
+/// One process full of agents.
+struct Swarm {
+  let options: SwarmCommand.Run
+
+  /// Connects everybody and turns the loop until the end.
+  func run() throws(SwarmError) {
+    let names = try clientFolders()
+    let signals: SignalDescriptor
+    do throws(Errno) {
+      signals = try SignalDescriptor([SIGTERM, SIGINT])
+      Signals.ignoreBrokenPipe()
+    } catch {
+      throw SwarmError(description: "signals cannot be received: \(error)")
+    }
+    let observations = Observations(sessions: names.count, expectTasks: options.expectTasks)
+    let loop = try makeLoop(names)
+    let mailbox = loop.mailbox
+    loop.observer = { client, event in
+      observations.note(client, event)
+      if observations.isComplete { mailbox.post(.stop(reason: "all answered")) }
+    }
+    do throws(Errno) {
+      try loop.watchSignals(signals) {}
+    } catch {
+      throw SwarmError(description: "signals cannot be received: \(error)")
+    }
+    for (number, name) in names.enumerated() { try add(name, number, names.count, to: loop) }
+    do throws(Errno) {
+      try loop.run()
+    } catch {
+      throw SwarmError(description: "the loop ended: \(error)")
+    }
+    try finish(observations)
+  }
+
+  private func finish(_ observations: Observations) throws(SwarmError) {
+    observations.printProgress(isLast: true)
+    guard let path = options.report else { return }
+    do throws(Errno) {
+      try? Folder.remove(path)
+      try AppendFile(path: path).append(Array(observations.json().utf8))
+    } catch {
+      throw SwarmError(description: "the report \(path) cannot be written: \(error)")
+    }
+  }
+
+  private func clientFolders() throws(SwarmError) -> [String] {
+    let names: [String]
+    do throws(Errno) {
+      names = try Folder.names(in: options.clients).filter { name in
+        (try? Folder.read("\(options.clients)/\(name)/client.crt", limit: 1 << 16)) != nil
+      }
+    } catch {
+      throw SwarmError(description: "\(options.clients): \(error)")
+    }
+    let wanted = options.sessions ?? names.count
+    guard names.count >= wanted, wanted > 0 else {
+      throw SwarmError(
+        description: "\(options.clients) holds \(names.count) clients, \(wanted) are wanted")
+    }
+    return Array(names[..<wanted])
+  }
+
+  private func makeLoop(_ names: [String]) throws(SwarmError) -> AgentLoop {
+    let first = "\(options.clients)/\(names[0])"
+    guard let ca = text("\(first)/ca.pem"), let facts = try? CertificateFacts.read(pem: ca),
+      let site = facts.uris.first.flatMap({ SiteCode($0.split(separator: ":").last ?? "") })
+    else { throw SwarmError(description: "\(first)/ca.pem names no site") }
+    guard let key = try? PublicKey(pemFile: "\(first)/task.pub") else {
+      throw SwarmError(description: "\(first)/task.pub is no public key")
+    }
+    let locations = PolicyLocations()
+    let performers = options.instant ? [:] : try makePerformers(names, locations)
+    let path = options.journal ?? "\(options.clients)/swarm.journal"
+    var rules = DeskRules(keys: [key], site: site, boot: Bits128(high: 1, low: 1))
+    rules.waitingMax = max(rules.waitingMax, names.count)
+    if options.instant { rules.instant = { _ in ActionResult.succeeded("answered at once") } }
+    do {
+      let desk = try TaskDesk.open(
+        JournalFile(path: path), rules: rules,
+        now: WallTime(milliseconds: WallClock.nowMilliseconds()), random: JitterRandom(),
+        remark: { StandardError.write("bgb-swarm: \($0)\n") })
+      let configuration = AgentConfiguration(
+        site: site, managementPoints: options.managementPoint,
+        perform: { order, stop in
+          performers[order.key.client]?.perform(order, stop: stop)
+            ?? .failed("the swarm does not know this client")
+        })
+      return try AgentLoop(
+        configuration, desk: desk, makeDisk: { JournalFile(path: path) },
+        policyLocations: locations, linksMax: names.count + 8)
+    } catch {
+      throw SwarmError(description: "the loop cannot be made: \(error)")
+    }
+  }
+
+  private func makePerformers(
+    _ names: [String], _ locations: PolicyLocations
+  ) throws(SwarmError) -> [ClientID: ActionPerformer] {
+    var performers: [ClientID: ActionPerformer] = [:]
+    for name in names {
+      let folder = "\(options.clients)/\(name)"
+      let settings = ActionSettings(
+        policy: PolicySettings(
+          certificateFile: "\(folder)/client.crt", keyFile: "\(folder)/client.key",
+          authorityFile: "\(folder)/ca.pem", folder: "\(folder)/state/policy"),
+        scanner: nil, stateFolder: "\(folder)/state", logFolder: nil, restartCommand: [],
+        siteActions: [:], setVerbose: { _ in })
+      performers[try clientID(of: name)] = ActionPerformer(settings, locations: locations)
+    }
+    return performers
+  }
+
+  private func add(
+    _ name: String, _ number: Int, _ count: Int, to loop: AgentLoop
+  ) throws(SwarmError) {
+    let folder = "\(options.clients)/\(name)"
+    var address: SocketAddress?
+    if options.spreadAddresses {
+      // 127.1.0.1 and up: one for each session, so that ephemeral ports do not run out.
+      let host = 0x7F01_0001 &+ UInt32(truncatingIfNeeded: number)
+      address = .ipv4(host, port: 0)
+    }
+    let identity = AgentIdentity(
+      clientID: try clientID(of: name), certificateFile: "\(folder)/client.crt",
+      keyFile: "\(folder)/client.key", authorityFile: "\(folder)/ca.pem",
+      facts: ClientFacts(
+        hostname: name, operatingSystem: "Linux (swarm)", agentVersion: "1.0.0", addresses: []),
+      localAddress: address)
+    let delay = options.rampMilliseconds * UInt64(number) / UInt64(count)
+    do throws(AgentError) {
+      try loop.add(identity, afterMilliseconds: delay)
+    } catch {
+      throw SwarmError(description: "\(name): \(error)")
+    }
+  }
+
+  private func clientID(of name: String) throws(SwarmError) -> ClientID {
+    guard let pem = text("\(options.clients)/\(name)/client.crt"),
+      let facts = try? CertificateFacts.read(pem: pem), let client = facts.clientID
+    else { throw SwarmError(description: "\(name)/client.crt names no client") }
+    return client
+  }
+
+  private func text(_ path: String) -> String? {
+    (try? Folder.read(path, limit: 1 << 20)).flatMap { String(validating: $0, as: UTF8.self) }
+  }
+}
