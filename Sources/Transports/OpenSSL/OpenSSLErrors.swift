@@ -2,6 +2,7 @@
 // left behind would be read as the fate of the next. So it is cleared before every call and what
 // was found is counted; a count that grows is a bug of ours in some path that did not drain it.
 import COpenSSL
+import Reactor
 
 /// The thread's error queue.
 enum ErrorQueue {
@@ -49,6 +50,7 @@ struct OpenSSLError: Equatable {
 
   /// The words of OpenSSL's own table, for set-up errors that a person reads.
   var text: String {
+    if library == ERR_LIB_SYS { return Errno(rawValue: reason).description }
     guard let words = unsafe ERR_reason_error_string(code) else { return "error \(code)" }
     return unsafe String(cString: words)
   }

@@ -42,6 +42,12 @@ public final class TLSContext {
     // OpenSSL writes with write(2): without this a peer that vanished would kill the process.
     Signals.ignoreBrokenPipe()
     _ = ErrorQueue.clear()
+    if role == .server && (certificateChainFile == nil || privateKeyFile == nil) {
+      throw TLSSetupError("a TLS server needs a certificate and its private key")
+    }
+    if caFile == nil && options.peerCertificate != .ignored {
+      throw TLSSetupError("no authorities are given to verify the peer's certificate with")
+    }
     let method = unsafe role == .server ? TLS_server_method() : TLS_client_method()
     guard let pointer = unsafe SSL_CTX_new(method) else { throw setupError("no TLS context") }
     let ring = options.ticketKeys.map(TicketKeyRing.init)

@@ -169,6 +169,14 @@ final class TestCertificate {
   /// The key in PEM.
   var keyPEM: String { pem { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) } }
 
+  /// The key in PEM, sealed with a pass phrase.
+  func encryptedKeyPEM(_ passPhrase: String) -> String {
+    pem {
+      PEM_write_bio_PKCS8PrivateKey(
+        $0, key, EVP_aes_128_cbc(), passPhrase, Int32(passPhrase.utf8.count), nil, nil)
+    }
+  }
+
   private func pem(_ write: (OpaquePointer) -> Int32) -> String {
     let bio = made(BIO_new(BIO_s_mem()))
     defer { BIO_free(bio) }
