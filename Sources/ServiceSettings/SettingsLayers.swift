@@ -54,7 +54,7 @@ final class SettingsLayers {
       if case .nothing = node.content {} else { return node }
     }
     if let row = descriptions.first(where: { $0.key == key }), let text = row.standard {
-      return SettingsNode(content: .scalar(text), origin: .standard(key: key))
+      return SettingsDocument.standard(text, key: key)
     }
     return hasDeeper(key) ? SettingsNode(content: .mapping([]), origin: .standard(key: key)) : node
   }

@@ -27,4 +27,18 @@ struct SettingsNode {
     case .mapping: "a group of keys"
     }
   }
+
+  /// The same value, said to come from elsewhere.
+  func placed(at origin: SettingOrigin) -> SettingsNode {
+    switch content {
+    case .scalar, .nothing: SettingsNode(content: content, origin: origin)
+    case .sequence(let items):
+      SettingsNode(content: .sequence(items.map { $0.placed(at: origin) }), origin: origin)
+    case .mapping(let entries):
+      SettingsNode(
+        content: .mapping(
+          entries.map { Entry(key: $0.key, line: 0, value: $0.value.placed(at: origin)) }),
+        origin: origin)
+    }
+  }
 }

@@ -22,6 +22,8 @@ private struct Server: DescribedSettings, Equatable {
   var connectionsMax: Int
   var log: Log
   var actions: [String: [String]]?
+  var exclude: [RelativePath]
+  var hooks: [String: [String]]
 
   static let descriptions = [
     SettingDescription("name", "text", "The server's name in the site."),
@@ -29,6 +31,8 @@ private struct Server: DescribedSettings, Equatable {
       "listen", "addresses", default: "127.0.0.1:10123", "Where agents connect."),
     SettingDescription("keep-alive", "duration", default: "15m", "How often agents speak."),
     SettingDescription("connections-max", "number", default: "18000", "Connections at most."),
+    SettingDescription("exclude", "paths", default: "[/proc, sys]", "What is left out."),
+    SettingDescription("hooks", "name: argv", default: "{a: [b, c]}", "What is run."),
     SettingDescription("log.format", "text, cmtrace or json", default: "text", "The spelling."),
     SettingDescription("log.level", "level", default: "info", "From which level on."),
   ]
@@ -57,6 +61,8 @@ private struct Server: DescribedSettings, Equatable {
     #expect(server.listen == [AddressSetting(host: "127.0.0.1", port: 10123)])
     #expect(server.keepAlive.seconds == 900)
     #expect(server.connectionsMax == 18000)
+    #expect(server.exclude.map(\.path) == ["/proc", "/etc/bgb/sys"])
+    #expect(server.hooks == ["a": ["b", "c"]])
     #expect(server.log == Log(file: nil, format: .text, level: "info"))
   }
 
