@@ -1,4 +1,5 @@
-// The value types under test behind references, because the expectation macros copy what they inspect.
+// The value types under test behind references, because the expectation macros copy what they
+// inspect.
 
 import Reactor
 

@@ -1,4 +1,5 @@
-// Bytes come out as they went in; memory is held only while there are bytes; each refusal has its name.
+// Bytes come out as they went in; memory is held only while there are bytes; each refusal has its
+// name.
 
 import Reactor
 import Testing

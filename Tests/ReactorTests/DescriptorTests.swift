@@ -5,7 +5,8 @@ import Reactor
 import Testing
 
 @Suite struct DescriptorTests {
-  /// The other end of a pipe reads the end of file exactly when the last writing descriptor is gone.
+  /// The other end of a pipe reads the end of file exactly when the last writing descriptor is
+  /// gone.
   private func isClosed(readingEnd: Int32) -> Bool {
     var byte: UInt8 = 0
     return read(readingEnd, &byte, 1) == 0

@@ -1,4 +1,5 @@
-// A listener accepts, shares its port when asked, and without descriptors refuses instead of spinning.
+// A listener accepts, shares its port when asked, and without descriptors refuses instead of
+// spinning.
 
 import CEpollShim
 import Glibc
@@ -98,7 +99,8 @@ import Testing
       try #require(listener.refused == 1)
       try #require(resetCount(clients) == 1, "one peer was told")
 
-      // Paused: six connections still wait, and yet a turn that may sleep does sleep until its timer.
+      // Paused: six connections still wait, and yet a turn that may sleep does sleep until its
+      // timer.
       _ = loop.arm(afterMilliseconds: 30, payload: 1)
       let spins = try turnsUntilATimer(loop)
       try #require(spins <= 2, "the exhausted listener keeps the loop awake")

@@ -1,4 +1,5 @@
-// Letters cross from any thread: none lost, none doubled, each sender's in order, the bell rung as needed.
+// Letters cross from any thread: none lost, none doubled, each sender's in order, the bell rung as
+// needed.
 
 import Reactor
 import Synchronization

@@ -1,4 +1,5 @@
-// Signals are read, not suffered. Each test runs in a process of its own: masks belong to processes.
+// Signals are read, not suffered. Each test runs in a process of its own: masks belong to
+// processes.
 
 import Glibc
 import Reactor

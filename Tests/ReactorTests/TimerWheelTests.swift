@@ -1,4 +1,5 @@
-// The wheel keeps its promises: exact moments, exact order, exact wake-ups, at any distance and number.
+// The wheel keeps its promises: exact moments, exact order, exact wake-ups, at any distance and
+// number.
 
 import Reactor
 import Testing
@@ -6,7 +7,8 @@ import Testing
 @Suite struct TimerWheelTests {
   static let minute: UInt64 = 60_000
 
-  /// Where random schedules begin: ordinary, and on the far side of every carry that could go wrong.
+  /// Where random schedules begin: ordinary, and on the far side of every carry that could go
+  /// wrong.
   static let beginnings: [UInt64] = [
     0, 1_000, (1 << 32) - 500, (1 << 36) - 3, (1 << 48) - 1, (1 << 60) - 1_000,
     UInt64.max - 5_000_000,
@@ -240,8 +242,8 @@ import Testing
     #expect(inOrder)
     #expect(exact, "every wake-up was for exactly the timers of its millisecond")
     #expect(fired == million)
-    // An hour is four digits: an entry begins at most at the fourth level and moves down three times,
-    // once more if a carry into the fifth digit fell into the hour.
+    // An hour is four digits: an entry begins at most at the fourth level and moves down three
+    // times, once more if a carry into the fifth digit fell into the hour.
     #expect(wheel.cascades <= UInt64(million) * 4)
     wheel.checkInvariants()
   }

@@ -17,6 +17,9 @@ public final class Mailbox<Letter: Sendable>: Sendable {
 
   @usableFromInline
   let letters = Mutex<[Letter]>([])
+  /// Counts the turns at the lock; see ``withLetters(_:)``.
+  @usableFromInline
+  let turns = Atomic<UInt32>(0)
 
   /// Makes an empty mailbox.
   ///
@@ -37,7 +40,7 @@ public final class Mailbox<Letter: Sendable>: Sendable {
     let limit = limit
     // A Mutex body cannot consume a captured value more than once, and takes it by this detour.
     let parcel = letter
-    let posted = letters.withLock { letters in
+    let posted = withLetters { letters in
       guard letters.count < limit else { return false }
       letters.append(parcel)
       return true
@@ -60,14 +63,29 @@ public final class Mailbox<Letter: Sendable>: Sendable {
     // Before the look, never after it: see Bell.
     bell.silence()
     if taken.isEmpty {
-      letters.withLock { letters in swap(&letters, &taken) }
+      withLetters { letters in swap(&letters, &taken) }
       return taken.count
     }
     let before = taken.count
-    letters.withLock { letters in
+    withLetters { letters in
       taken.append(contentsOf: letters)
       letters.removeAll(keepingCapacity: true)
     }
     return taken.count - before
+  }
+
+  /// Works on the queue alone.
+  ///
+  /// A Mutex that is contended passes from thread to thread inside the kernel, where the thread
+  /// sanitizer cannot see it and reports a race that is none. The counter says the same hand-over in
+  /// terms it understands. On x86-64 it is two plain moves.
+  @inlinable
+  func withLetters<Result>(_ body: (inout [Letter]) -> Result) -> Result {
+    letters.withLock { letters in
+      let turn = turns.load(ordering: .acquiring)
+      let result = body(&letters)
+      turns.store(turn &+ 1, ordering: .releasing)
+      return result
+    }
   }
 }
