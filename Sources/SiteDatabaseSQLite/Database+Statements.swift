@@ -32,12 +32,38 @@ extension Database {
 
   /// A column of numbers.
   func numbers(_ sql: String, _ arguments: Arguments = []) throws -> [Int64] {
-    try rows(sql, arguments) { $0[0] }
+    try rows(sql, arguments) { try $0.number(0) }
   }
 
   /// The first number of the first row; 0 when there is none.
   func number(_ sql: String, _ arguments: Arguments = []) throws -> Int64 {
     try Int64.fetchOne(cachedStatement(sql: sql), arguments: StatementArguments(arguments)) ?? 0
+  }
+}
+
+/// Columns by position; a damaged file may hold anything, so a wrong type is an error and no trap.
+extension Row {
+  /// A whole number.
+  func number(_ index: Int) throws -> Int64 { try decode(Int64.self, atIndex: index) }
+
+  /// A whole number, or nil for NULL.
+  func numberIfAny(_ index: Int) throws -> Int64? { try decode(Int64?.self, atIndex: index) }
+
+  /// A text.
+  func text(_ index: Int) throws -> String { try decode(String.self, atIndex: index) }
+
+  /// A text, or nil for NULL.
+  func textIfAny(_ index: Int) throws -> String? { try decode(String?.self, atIndex: index) }
+
+  /// Bytes.
+  func bytes(_ index: Int) throws -> [UInt8] { try decode(Blob.self, atIndex: index).bytes }
+
+  /// A moment.
+  func time(_ index: Int) throws -> WallTime { WallTime(milliseconds: try number(index)) }
+
+  /// A moment, or nil for NULL.
+  func timeIfAny(_ index: Int) throws -> WallTime? {
+    try numberIfAny(index).map { WallTime(milliseconds: $0) }
   }
 }
 
@@ -73,8 +99,6 @@ struct Blob: DatabaseValueConvertible {
 extension WallTime {
   /// As a column's value: milliseconds since 1970.
   var column: Int64 { milliseconds }
-
-  init(_ column: Int64) { self.init(milliseconds: column) }
 }
 
 extension ResourceID {

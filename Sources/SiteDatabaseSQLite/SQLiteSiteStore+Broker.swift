@@ -6,9 +6,6 @@ import GRDB
 public import SiteDatabase
 
 extension SQLiteSiteStore {
-  /// Between two looks at the table without a ring, at most.
-  private static let backstop = Duration.seconds(1)
-
   /// Adds a notification server.
   public func addServer(
     named name: String, reportKey: [UInt8], by actor: String, at: WallTime
@@ -69,7 +66,7 @@ extension SQLiteSiteStore {
       if bells.takeInterrupt(of: serverID) { return [] }
       // The backstop looks at the table itself: PRAGMA data_version is silent about commits of the
       // same connection, and the look costs as little.
-      let sleep = min(left, SQLiteSiteStore.backstop).components
+      let sleep = min(left, backstop).components
       let milliseconds = sleep.seconds * 1000 + sleep.attoseconds / 1_000_000_000_000_000 + 1
       if bells.wait(for: serverID, milliseconds: Int32(truncatingIfNeeded: milliseconds)) {
         _ = bells.takeInterrupt(of: serverID)
@@ -154,9 +151,9 @@ extension Database {
       WHERE MessageID > ? AND (ServerID IS NULL OR ServerID = ?) ORDER BY MessageID LIMIT ?
       """, [cursor, serverID.column, max(0, limit)]
     ) { row -> BrokerMessage? in
-      let taskID = (row[2] as String?).flatMap(TaskID.init(_:))
+      let taskID = try row.textIfAny(2).flatMap(TaskID.init(_:))
       let content: BrokerMessage.Content? =
-        switch row[1] as Int64 {
+        switch try row.number(1) {
         case 1: taskID.map { .push($0) }
         case 2: taskID.map { .cancel($0) }
         case 3: .denyListChanged
@@ -164,7 +161,7 @@ extension Database {
         case 5: .policyChanged
         default: nil
         }
-      return content.map { BrokerMessage(messageID: row[0], content: $0) }
+      return try content.map { try BrokerMessage(messageID: row.number(0), content: $0) }
     }.compactMap { $0 }
   }
 }
@@ -178,9 +175,9 @@ extension ServerRecord {
     """
 
   init(row: Row) throws {
-    self.init(
-      serverID: ServerID(row[0] as Int64), name: row[1], reportKey: (row[2] as Blob).bytes,
-      epoch: UInt64(bitPattern: row[3] as Int64), cursor: row[4],
-      lastReport: (row[5] as Int64?).map(WallTime.init(_:)), onlineCount: Int(row[6] as Int64))
+    try self.init(
+      serverID: ServerID(row.number(0)), name: row.text(1), reportKey: row.bytes(2),
+      epoch: UInt64(bitPattern: row.number(3)), cursor: row.number(4),
+      lastReport: row.timeIfAny(5), onlineCount: Int(row.number(6)))
   }
 }

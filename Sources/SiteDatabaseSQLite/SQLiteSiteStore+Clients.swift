@@ -91,7 +91,7 @@ extension SQLiteSiteStore {
   public func denyList() throws(StoreError) -> [ClientID] {
     try read { db in
       try db.rows("SELECT ClientID FROM BGB_Client WHERE IsBlocked = 1 ORDER BY ResourceID") {
-        try ClientID(column: $0[0])
+        try ClientID(column: $0.text(0))
       }
     }
   }
@@ -131,13 +131,13 @@ extension ClientRecord {
     """
 
   init(row: Row) throws {
-    self.init(
-      resourceID: ResourceID(row[0] as Int64), clientID: try ClientID(column: row[1]),
-      name: row[2], tags: ClientRecord.list(row[3]), isBlocked: row[4] as Int64 != 0,
-      createdAt: WallTime(row[5] as Int64),
+    try self.init(
+      resourceID: ResourceID(row.number(0)), clientID: ClientID(column: row.text(1)),
+      name: row.text(2), tags: ClientRecord.list(row.text(3)), isBlocked: row.number(4) != 0,
+      createdAt: row.time(5),
       facts: ClientFacts(
-        hostname: row[6], operatingSystem: row[7], agentVersion: row[8],
-        addresses: ClientRecord.list(row[9])),
+        hostname: row.text(6), operatingSystem: row.text(7), agentVersion: row.text(8),
+        addresses: ClientRecord.list(row.text(9))),
       presence: ClientPresence(row: row, from: 10))
   }
 
@@ -148,16 +148,16 @@ extension ClientRecord {
 
 extension ClientPresence {
   /// Reads eight columns from the given one on; nil when nothing is known of the client.
-  init?(row: Row, from first: Int) {
-    guard let isOnline = row[first] as Int64? else { return nil }
-    self.init(
-      isOnline: isOnline != 0, serverID: ServerID(row[first + 1] as Int64),
-      lastOnline: (row[first + 2] as Int64?).map(WallTime.init(_:)),
-      lastOffline: (row[first + 3] as Int64?).map(WallTime.init(_:)),
-      lastProof: WallTime(row[first + 4] as Int64),
-      reason: UInt8(exactly: row[first + 5] as Int64).flatMap(PresenceReason.init(rawValue:))
+  init?(row: Row, from first: Int) throws {
+    guard let isOnline = try row.numberIfAny(first) else { return nil }
+    try self.init(
+      isOnline: isOnline != 0, serverID: ServerID(row.number(first + 1)),
+      lastOnline: row.timeIfAny(first + 2),
+      lastOffline: row.timeIfAny(first + 3),
+      lastProof: row.time(first + 4),
+      reason: UInt8(exactly: row.number(first + 5)).flatMap(PresenceReason.init(rawValue:))
         ?? .protocolError,
-      channel: row[first + 6] as Int64 == 0 ? .tcp : .https,
-      session: UInt64(bitPattern: row[first + 7] as Int64))
+      channel: row.number(first + 6) == 0 ? .tcp : .https,
+      session: UInt64(bitPattern: row.number(first + 7)))
   }
 }

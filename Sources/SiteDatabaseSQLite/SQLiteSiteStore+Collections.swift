@@ -59,7 +59,7 @@ extension SQLiteSiteStore {
   public func collections() throws(StoreError) -> [CollectionRecord] {
     try read { db in
       let found = try db.rows("SELECT CollectionID, Name FROM BGB_Collection ORDER BY Name") {
-        (id: $0[0] as Int64, name: $0[1] as String)
+        try (id: $0.number(0), name: $0.text(1))
       }
       return try found.map { collection in
         CollectionRecord(
@@ -173,10 +173,10 @@ struct Candidate {
     """
 
   init(row: Row) throws {
-    target = TargetRecord(
-      resourceID: ResourceID(row[0] as Int64), clientID: try ClientID(column: row[1]))
-    isBlocked = row[2] as Int64 != 0
-    isOnline = row[3] as Int64 != 0
+    target = try TargetRecord(
+      resourceID: ResourceID(row.number(0)), clientID: ClientID(column: row.text(1)))
+    isBlocked = try row.number(2) != 0
+    isOnline = try row.number(3) != 0
   }
 
   init(_ client: ClientRecord) {
@@ -191,7 +191,7 @@ extension Database {
   func existing(collection name: String) throws -> Int64 {
     let found = try row("SELECT CollectionID FROM BGB_Collection WHERE Name = ?", [name])
     guard let found else { throw StoreError.notFound("collection '\(name)'") }
-    return found[0]
+    return try found.number(0)
   }
 
   /// Writes rules in their order.
@@ -215,10 +215,10 @@ extension Database {
       "SELECT Kind, Value FROM BGB_CollectionRule WHERE CollectionID = ? ORDER BY Ordinal",
       [collectionID]
     ) { row in
-      switch row[0] as Int64 {
+      switch try row.number(0) {
       case 0: .everybody
-      case 1: .direct(try ClientID(column: row[1]))
-      default: .query(row[1])
+      case 1: .direct(try ClientID(column: row.text(1)))
+      default: .query(try row.text(1))
       }
     }
   }
@@ -252,7 +252,7 @@ extension Database {
     if isNamed != nil { return true }
     let queries: [String] = try rows(
       "SELECT Value FROM BGB_CollectionRule WHERE CollectionID = ? AND Kind = 2", [collectionID]
-    ) { $0[0] }
+    ) { try $0.text(0) }
     return try queries.contains { try StoreChecks.query($0).takes(client, of: code) }
   }
 
@@ -274,7 +274,10 @@ extension Database {
   func policies() throws -> [PolicyRecord] {
     try rows(
       "SELECT Name, Version, Collection, Document FROM BGB_Policy WHERE IsRemoved = 0 ORDER BY Name"
-    ) { PolicyRecord(name: $0[0], version: $0[1], collection: $0[2], document: $0[3]) }
+    ) { row in
+      try PolicyRecord(
+        name: row.text(0), version: row.number(1), collection: row.text(2), document: row.text(3))
+    }
   }
 
   /// A policy that is assigned to a collection, if any.
@@ -282,6 +285,6 @@ extension Database {
     try row(
       "SELECT Name FROM BGB_Policy WHERE Collection = ? AND IsRemoved = 0 ORDER BY Name LIMIT 1",
       [name]
-    ).map { $0[0] }
+    ).map { try $0.text(0) }
   }
 }

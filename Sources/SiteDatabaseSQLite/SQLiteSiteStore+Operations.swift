@@ -130,10 +130,10 @@ extension Database {
     let found = try row(
       "SELECT TaskID, Fingerprint FROM BGB_Task WHERE IdempotencyKey = ?", [key])
     guard let found else { return nil }
-    guard found[1] as String == request.fingerprint else {
+    guard try found.text(1) == request.fingerprint else {
       throw StoreError.conflict("the idempotency key was used for another operation")
     }
-    return try existing(OperationID(found[0]))
+    return try existing(OperationID(found.number(0)))
   }
 
   /// Ends outcome rows of some states in one that the site concludes.

@@ -108,12 +108,12 @@ extension SQLiteSiteStore {
         FROM BGB_StatusMessage WHERE RecordID < ? ORDER BY RecordID DESC LIMIT ?
         """, [cursor ?? .max, max(0, limit)]
       ) { row in
-        StatusMessage(
-          recordID: row[0], at: WallTime(row[1] as Int64), component: row[2], machine: row[3],
-          messageID: UInt32(truncatingIfNeeded: row[4] as Int64),
-          severity: UInt8(exactly: row[5] as Int64).flatMap(StatusMessage.Severity.init(rawValue:))
+        try StatusMessage(
+          recordID: row.number(0), at: row.time(1), component: row.text(2), machine: row.text(3),
+          messageID: UInt32(truncatingIfNeeded: row.number(4)),
+          severity: UInt8(exactly: row.number(5)).flatMap(StatusMessage.Severity.init(rawValue:))
             ?? .error,
-          text: row[6])
+          text: row.text(6))
       }
     }
   }
@@ -127,9 +127,9 @@ extension SQLiteSiteStore {
         WHERE RecordID < ? ORDER BY RecordID DESC LIMIT ?
         """, [cursor ?? .max, max(0, limit)]
       ) { row in
-        AuditRecord(
-          recordID: row[0], at: WallTime(row[1] as Int64), actor: row[2], action: row[3],
-          detail: row[4])
+        try AuditRecord(
+          recordID: row.number(0), at: row.time(1), actor: row.text(2), action: row.text(3),
+          detail: row.text(4))
       }
     }
   }
@@ -183,7 +183,9 @@ extension Database {
     let found = try row(
       "SELECT LastOnlineEpoch, LastOnlineVersion FROM BGB_Server WHERE ServerID = ?",
       [serverID.column])
-    guard let epoch = found?[0] as Int64?, let version = found?[1] as Int64? else { return nil }
+    guard let epoch = try found?.numberIfAny(0), let version = try found?.numberIfAny(1) else {
+      return nil
+    }
     return (UInt64(bitPattern: epoch), UInt64(bitPattern: version))
   }
 
@@ -216,7 +218,7 @@ extension Database {
         ChannelType, Session, ResourceID
       FROM BGB_ResStatus WHERE ServerID = ? AND OnlineStatus = 1
       """, [header.serverID.column]
-    ) { (ResourceID($0[8] as Int64), ClientPresence(row: $0, from: 0)) }
+    ) { try (ResourceID($0.number(8)), ClientPresence(row: $0, from: 0)) }
     for (resourceID, presence) in online where !named.contains(resourceID) {
       guard let presence else { continue }
       try save(presence.missing(from: header, isNewEpoch: isNewEpoch), of: resourceID)
@@ -243,7 +245,7 @@ extension Database {
   /// The number of a client.
   func resourceID(of clientID: ClientID) throws -> ResourceID? {
     try row("SELECT ResourceID FROM BGB_Client WHERE ClientID = ?", [clientID.description])
-      .map { ResourceID($0[0] as Int64) }
+      .map { ResourceID(try $0.number(0)) }
   }
 
   /// Keeps news for the history: the first of each state.

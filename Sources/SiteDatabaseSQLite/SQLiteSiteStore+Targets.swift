@@ -22,9 +22,9 @@ extension SQLiteSiteStore {
           """, [task.number, Int64(state.rawValue), cursor?.column ?? 0, max(0, limit)]
         ) { row in
           let known = try KnownOutcome(row: row)
-          return TargetOutcome(
-            resourceID: ResourceID(row[0] as Int64), clientID: try ClientID(column: row[7]),
-            name: row[8], pushes: known.pushes, outcome: known.outcome(of: task.taskID))
+          return try TargetOutcome(
+            resourceID: ResourceID(row.number(0)), clientID: ClientID(column: row.text(7)),
+            name: row.text(8), pushes: known.pushes, outcome: known.outcome(of: task.taskID))
         }
       }
       return try self.page(of: task, in: state, after: cursor, limit: limit, db)
@@ -49,9 +49,9 @@ extension SQLiteSiteStore {
           "SELECT ClientID, Name FROM BGB_Client WHERE ResourceID = ?", [resourceID.column])
         guard let client else { throw StoreError.damaged("client \(resourceID) is missing") }
         page.append(
-          TargetOutcome(
-            resourceID: resourceID, clientID: try ClientID(column: client[0]), name: client[1],
-            pushes: known.pushes, outcome: known.outcome(of: task.taskID)))
+          try TargetOutcome(
+            resourceID: resourceID, clientID: ClientID(column: client.text(0)),
+            name: client.text(1), pushes: known.pushes, outcome: known.outcome(of: task.taskID)))
       }
     }
     return page
@@ -77,13 +77,13 @@ extension SQLiteSiteStore {
         FROM BGB_ResTaskHistory WHERE TaskID = ? AND ResourceID = ?
         """, [task.number, resourceID.column]
       ) { row in
-        OutcomeStep(
+        try OutcomeStep(
           outcome: TaskOutcome(
-            taskID: taskID, state: try TaskState(column: row[0]),
-            code: Int32(truncatingIfNeeded: row[1] as Int64), text: row[2],
-            at: WallTime(row[3] as Int64)),
-          serverID: ServerID(row[4] as Int64), reportedAt: WallTime(row[5] as Int64),
-          importedAt: WallTime(row[6] as Int64))
+            taskID: taskID, state: TaskState(column: row.number(0)),
+            code: Int32(truncatingIfNeeded: row.number(1)), text: row.text(2),
+            at: row.time(3)),
+          serverID: ServerID(row.number(4)), reportedAt: row.time(5),
+          importedAt: row.time(6))
       }
       return OutcomeStep.ordered(steps, and: known, of: taskID)
     }
@@ -97,7 +97,7 @@ extension SQLiteSiteStore {
       var rest = try self.targetSet(of: task.number, db).count
       let found = try db.rows(
         "SELECT State, count(*) FROM BGB_ResTask WHERE TaskID = ? GROUP BY State", [task.number]
-      ) { (state: try TaskState(column: $0[0]), count: Int($0[1] as Int64)) }
+      ) { try (state: TaskState(column: $0.number(0)), count: Int($0.number(1))) }
       for row in found {
         counts[row.state] += row.count
         rest -= row.count
@@ -125,10 +125,10 @@ extension SQLiteSiteStore {
         ORDER BY ResourceID
         """, [first.column, last.column]
       ) { row -> TargetRecord? in
-        let resourceID = ResourceID(row[0] as Int64)
+        let resourceID = ResourceID(try row.number(0))
         guard position < members.count, members[position] == resourceID else { return nil }
         position += 1
-        return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: row[1]))
+        return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: row.text(1)))
       }.compactMap { $0 }
       guard found.count == members.count else {
         throw StoreError.damaged("targets of task \(taskID) are no clients")
@@ -148,7 +148,7 @@ extension SQLiteSiteStore {
           SELECT ResourceID FROM BGB_ResTask WHERE TaskID = ? AND State NOT IN (?, ?)
           ORDER BY ResourceID
           """, [task.number] + waiting
-        ) { ResourceID($0[0] as Int64) }
+        ) { ResourceID(try $0.number(0)) }
       }
       let open = Set(
         try db.numbers(
@@ -162,10 +162,10 @@ extension SQLiteSiteStore {
 extension KnownOutcome {
   /// Reads State, Code, Text, StatusTime, Pushes, IsAssumed from the second column on.
   init(row: Row) throws {
-    self.init(
-      state: try TaskState(column: row[1]), code: Int32(truncatingIfNeeded: row[2] as Int64),
-      text: row[3], at: WallTime(row[4] as Int64),
-      pushes: UInt32(truncatingIfNeeded: row[5] as Int64), isAssumed: row[6] as Int64 != 0)
+    try self.init(
+      state: TaskState(column: row.number(1)), code: Int32(truncatingIfNeeded: row.number(2)),
+      text: row.text(3), at: row.time(4),
+      pushes: UInt32(truncatingIfNeeded: row.number(5)), isAssumed: row.number(6) != 0)
   }
 }
 
@@ -190,7 +190,7 @@ extension Database {
       SELECT ResourceID, State, Code, Text, StatusTime, Pushes, IsAssumed FROM BGB_ResTask
       WHERE TaskID = ? AND ResourceID BETWEEN ? AND ?
       """, [task, first.column, last.column]
-    ) { (ResourceID($0[0] as Int64), try KnownOutcome(row: $0)) }
+    ) { try (ResourceID($0.number(0)), KnownOutcome(row: $0)) }
     return Dictionary(found) { first, _ in first }
   }
 
@@ -199,7 +199,7 @@ extension Database {
     let found = try row(
       "SELECT ClientID FROM BGB_Client WHERE ResourceID = ?", [resourceID.column])
     guard let found else { throw StoreError.damaged("client \(resourceID) is missing") }
-    return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: found[0]))
+    return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: found.text(0)))
   }
 }
 

@@ -16,9 +16,13 @@ public final class SQLiteSiteStore: SiteStore {
   /// How long a call waits for the writer before it is `StoreError.unavailable`.
   static let busySeconds = 5.0
 
+  /// Between two looks at the queue without a ring, at most.
+  static let backstop = Duration.seconds(1)
+
   let pool: DatabasePool
   let bells: Doorbells
   let code: SiteCode
+  let backstop: Duration
   private let targetSets = Mutex<[Int64: TargetSet]>([:])
 
   // MARK: Opening
@@ -50,10 +54,12 @@ public final class SQLiteSiteStore: SiteStore {
 
   /// Opens the database that `create` made; refuses a missing, foreign, older or newer one.
   public static func open(at path: String) throws(StoreError) -> SQLiteSiteStore {
-    try open(at: path, busySeconds: busySeconds)
+    try open(at: path, busySeconds: busySeconds, backstop: backstop)
   }
 
-  static func open(at path: String, busySeconds: Double) throws(StoreError) -> SQLiteSiteStore {
+  static func open(
+    at path: String, busySeconds: Double, backstop: Duration
+  ) throws(StoreError) -> SQLiteSiteStore {
     guard FileLock.isRegularFile(path) else {
       throw .damaged("there is no site database at \(path); make one with 'bgb site init'")
     }
@@ -65,14 +71,16 @@ public final class SQLiteSiteStore: SiteStore {
       try queue.close()
       let pool = try durablePool(path, busySeconds)
       let site = try pool.read { db in try SQLiteSiteStore.site(db) }
-      return SQLiteSiteStore(pool: pool, bells: try Doorbells(besides: path), code: site.code)
+      return SQLiteSiteStore(
+        pool: pool, bells: try Doorbells(besides: path), code: site.code, backstop: backstop)
     }
   }
 
-  private init(pool: DatabasePool, bells: Doorbells, code: SiteCode) {
+  private init(pool: DatabasePool, bells: Doorbells, code: SiteCode, backstop: Duration) {
     self.pool = pool
     self.bells = bells
     self.code = code
+    self.backstop = backstop
   }
 
   private static func configuration(_ busySeconds: Double) -> Configuration {
@@ -137,13 +145,13 @@ public final class SQLiteSiteStore: SiteStore {
 
   private static func site(_ db: Database) throws -> SiteRecord {
     guard let row = try db.row("SELECT SiteCode, Name, TaskKeys FROM BGB_Site"),
-      let code = SiteCode(row[0] as String)
+      let code = SiteCode(try row.text(0))
     else { throw StoreError.damaged("the row of the site is missing") }
-    let bytes = (row[2] as Blob).bytes
+    let bytes = try row.bytes(2)
     let keys = stride(from: 0, to: bytes.count - bytes.count % 32, by: 32).map {
       Array(bytes[$0..<$0 + 32])
     }
-    return SiteRecord(code: code, name: row[1], taskKeys: keys)
+    return SiteRecord(code: code, name: try row.text(1), taskKeys: keys)
   }
 
   /// Looks for damage in the whole file; takes long on a large one.
@@ -160,8 +168,9 @@ public final class SQLiteSiteStore: SiteStore {
     guard let row = try db.row("SELECT TargetSet FROM BGB_TaskTarget WHERE TaskID = ?", [task])
     else { throw StoreError.damaged("task \(task) has no target set") }
     let set: TargetSet
+    let bytes = try row.bytes(0)
     do throws(CodingError) {
-      set = try TargetSet(decoding: (row[0] as Blob).bytes)
+      set = try TargetSet(decoding: bytes)
     } catch {
       throw StoreError.damaged("the target set of task \(task) cannot be read: \(error)")
     }

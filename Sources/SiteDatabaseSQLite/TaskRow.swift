@@ -26,22 +26,22 @@ struct TaskRow {
     """
 
   init(row: Row) throws {
-    number = row[0]
-    taskID = try TaskID(column: row[1])
-    templateID = row[2]
-    signed = SignedTask(statement: (row[3] as Blob).bytes, signature: (row[4] as Blob).bytes)
-    targetName = row[5]
-    requestedBy = row[6]
-    createdAt = WallTime(row[7] as Int64)
-    ratePerSecond = UInt32(truncatingIfNeeded: row[8] as Int64)
+    number = try row.number(0)
+    taskID = try TaskID(column: row.text(1))
+    templateID = try row.number(2)
+    signed = try SignedTask(statement: row.bytes(3), signature: row.bytes(4))
+    targetName = try row.text(5)
+    requestedBy = try row.text(6)
+    createdAt = try row.time(7)
+    ratePerSecond = try UInt32(truncatingIfNeeded: row.number(8))
     var counts = OutcomeCounts()
     for (offset, state) in TaskState.allCases.enumerated() {
-      counts[state] = Int(row[14 + offset] as Int64)
+      counts[state] = Int(try row.number(14 + offset))
     }
-    progress = TaskProgress(
-      counts: counts, restState: try TaskState(column: row[9]), restAt: WallTime(row[10] as Int64),
-      deliverBefore: WallTime(row[11] as Int64), closeAt: WallTime(row[12] as Int64),
-      cancelledAt: (row[13] as Int64?).map(WallTime.init(_:)))
+    progress = try TaskProgress(
+      counts: counts, restState: TaskState(column: row.number(9)), restAt: row.time(10),
+      deliverBefore: row.time(11), closeAt: row.time(12),
+      cancelledAt: row.timeIfAny(13))
   }
 
   /// As lists show it.
