@@ -74,7 +74,8 @@ enum SoftwareInventory {
       ProcessOrder(argv, milliseconds: order.runMilliseconds, outputBytesMax: 16 << 20),
       stop: stop)
     guard run.isSuccess else { return ActionResult(run, of: "the list of packages") }
-    let packages = run.text.split(separator: "\n").map(String.init)
+    let list = String(decoding: run.output, as: UTF8.self)
+    let packages = list.split(separator: "\n").map(String.init)
     if let failure = InventoryFile.store(packages, as: "software.txt", in: folder) {
       return failure
     }

@@ -70,7 +70,9 @@ extension TaskDesk {
         orders.append(.send(client, .taskAck(TaskAck(pushID: pushID, taskID: task))))
       }
     case .ended(let news):
-      if let desk = clients[client], news.sequence > desk.cursor {
+      if let cursor = clients[client]?.cursor, news.sequence > cursor,
+        book[client].unstored.contains(where: { $0.sequence == news.sequence })
+      {
         clients[client]?.pushIDs[news.sequence] = pushID  // It is on its way already.
       } else {
         let report = OutcomeReport(

@@ -45,7 +45,7 @@ final class TestAgent {
 
   deinit { loop.journal.stop() }
 
-  /// Turns both until the condition holds; virtual time stands still. Fails after 20 real seconds.
+  /// Turns both until the condition holds, in standing virtual time; fails after 20 real seconds.
   func until(
     _ what: Comment, _ condition: () -> Bool, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {

@@ -28,7 +28,10 @@ final class TestFolder {
 
 /// A site with its keys.
 final class TestSite {
-  static let code = SiteCode("S01")!
+  static let code: SiteCode = {
+    guard let code = SiteCode("S01") else { unreachable() }
+    return code
+  }()
   let folder = TestFolder()
   let key: SigningKey
   let authority: CertificateAuthority
@@ -96,3 +99,6 @@ extension SigningKey {
       leafIndex: UInt32(leaf), path: tree.path(at: leaf))
   }
 }
+
+/// For values that a test's own constants make sure of.
+func unreachable() -> Never { fatalError("a constant of the tests is wrong") }
