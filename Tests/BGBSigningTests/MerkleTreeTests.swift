@@ -1,0 +1,117 @@
+// The tree against its definition (RFC 6962, 2.1) written down as recursion, slow and plain.
+
+import BGBModel
+import Testing
+
+@testable import BGBSigning
+
+/// The root by the recursive definition.
+private func slowRoot(_ leaves: ArraySlice<ClientID>) -> [UInt8] {
+  guard let first = leaves.first else { return Digest.sha256([]) }
+  if leaves.count == 1 { return Digest.sha256([0] + first.bits.bytes) }
+  let split = leaves.startIndex + splitPoint(leaves.count)
+  return Digest.sha256([1] + slowRoot(leaves[..<split]) + slowRoot(leaves[split...]))
+}
+
+/// The path by the recursive definition.
+private func slowPath(_ index: Int, _ leaves: ArraySlice<ClientID>) -> [[UInt8]] {
+  if leaves.count <= 1 { return [] }
+  let split = splitPoint(leaves.count)
+  let middle = leaves.startIndex + split
+  return index < split
+    ? slowPath(index, leaves[..<middle]) + [slowRoot(leaves[middle...])]
+    : slowPath(index - split, leaves[middle...]) + [slowRoot(leaves[..<middle])]
+}
+
+/// The greatest power of two smaller than a count.
+private func splitPoint(_ count: Int) -> Int {
+  var power = 1
+  while power * 2 < count { power *= 2 }
+  return power
+}
+
+func clients(_ count: Int) -> [ClientID] {
+  (0..<count).map { ClientID(Bits128(high: 0xC11E, low: UInt64($0))) }
+}
+
+@Suite struct MerkleTreeTests {
+  @Test(arguments: 0...70) func equalsItsSlowTwin(_ count: Int) {
+    let leaves = clients(count)
+    let tree = MerkleTree(leaves: leaves)
+    #expect(tree.count == count)
+    #expect(tree.root == slowRoot(leaves[...]))
+    for index in leaves.indices {
+      let path = tree.path(at: index)
+      #expect(path == slowPath(index, leaves[...]))
+      #expect(tree.flatPath(at: index) == path.flatMap { $0 })
+      #expect(
+        MerkleTree.verify(
+          leaf: leaves[index], index: index, count: count, path: path, root: tree.root))
+    }
+    #expect(tree.path(at: count).isEmpty && tree.path(at: -1).isEmpty)
+  }
+
+  @Test func aHundredThousandTargets() {
+    let leaves = clients(100_000)
+    let tree = MerkleTree(leaves: leaves)
+    #expect(tree.root == slowRoot(leaves[...]))
+    for index in [0, 1, 65_535, 65_536, 98_303, 99_999] {
+      let path = tree.path(at: index)
+      #expect(path.count <= 17)
+      #expect(
+        MerkleTree.verify(
+          leaf: leaves[index], index: index, count: 100_000, path: path, root: tree.root))
+      #expect(
+        !MerkleTree.verify(
+          leaf: leaves[index], index: index ^ 1, count: 100_000, path: path, root: tree.root))
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 8, 13, 33]) func anythingElseIsRefused(_ count: Int) {
+    let leaves = clients(count)
+    let tree = MerkleTree(leaves: leaves)
+    let root = tree.root
+    for index in leaves.indices {
+      let path = tree.path(at: index)
+      func isAccepted(
+        leaf: ClientID? = nil, index other: Int? = nil, count newCount: Int? = nil,
+        path changed: [[UInt8]]? = nil, root newRoot: [UInt8]? = nil
+      ) -> Bool {
+        MerkleTree.verify(
+          leaf: leaf ?? leaves[index], index: other ?? index, count: newCount ?? count,
+          path: changed ?? path, root: newRoot ?? root)
+      }
+      #expect(isAccepted())
+      #expect(!isAccepted(leaf: ClientID(Bits128(high: 1, low: 1))))
+      for other in -1...count where other != index { #expect(!isAccepted(index: other)) }
+      #expect(!isAccepted(count: 0))
+      #expect(!isAccepted(count: -1))
+      #expect(!isAccepted(path: path + [root]))
+      #expect(!isAccepted(path: Array(repeating: root, count: 33)))
+      #expect(!isAccepted(root: Digest.sha256([])))
+      #expect(!isAccepted(root: []))
+      for place in path.indices {
+        var changed = path
+        changed[place][31] ^= 1
+        #expect(!isAccepted(path: changed))
+        changed[place] = []
+        #expect(!isAccepted(path: changed))
+      }
+      if !path.isEmpty { #expect(!isAccepted(path: Array(path.dropLast()))) }
+    }
+  }
+
+  @Test func aNodeIsNoLeaf() {
+    // Without the two prefixes, the pair of hashes below the root would pass as a leaf's bytes.
+    let tree = MerkleTree(leaves: clients(2))
+    let joined = tree.path(at: 1)[0] + tree.path(at: 0)[0]
+    #expect(Digest.sha256(joined) != tree.root)
+    #expect(Digest.sha256([1] + joined) == tree.root)
+  }
+
+  /// The vector of docs/PROTOCOL.md.
+  @Test func goldenRoot() {
+    #expect(hex(MerkleTree(leaves: clients(3)).root) == ProtocolVector.root)
+    #expect(MerkleTree(leaves: clients(3)).path(at: 2).map { hex($0) } == ProtocolVector.path)
+  }
+}
