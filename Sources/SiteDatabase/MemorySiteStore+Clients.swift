@@ -12,24 +12,18 @@ extension MemorySiteStore {
   public func addClient(
     _ clientID: ClientID, name: String, tags: [String], by actor: String, at: WallTime
   ) throws(StoreError) -> ClientRecord {
-    try StoreChecks.checkClientName(name)
-    let tags = try StoreChecks.checkedTags(tags)
-    return try write { (site) throws(StoreError) in
-      guard site.clientNames[MemorySite.Key(name.utf8)] == nil else {
-        throw .conflict("there is a client named '\(name)' already")
-      }
-      guard site.resourceIDs[clientID] == nil else {
-        throw .conflict("there is a client \(clientID) already")
-      }
-      let resourceID = ResourceID(UInt32(site.clients.count) + 1)
-      let client = ClientRecord(
-        resourceID: resourceID, clientID: clientID, name: name, tags: tags, isBlocked: false,
-        createdAt: at, facts: ClientFacts(), presence: nil)
-      site.clients[resourceID] = client
-      site.resourceIDs[clientID] = resourceID
-      site.clientNames[MemorySite.Key(name.utf8)] = resourceID
-      site.note(actor, "client.add", "\(name) \(clientID)", at: at)
-      return client
+    let client = NewClient(clientID: clientID, name: name, tags: tags)
+    return try write { (site) throws(StoreError) in try site.add(client, by: actor, at: at) }
+  }
+
+  /// Adds clients, all or none.
+  public func addClients(
+    _ clients: [NewClient], by actor: String, at: WallTime
+  ) throws(StoreError) -> [ClientRecord] {
+    try write { (site) throws(StoreError) in
+      var added: [ClientRecord] = []
+      for client in clients { added.append(try site.add(client, by: actor, at: at)) }
+      return added
     }
   }
 
@@ -242,6 +236,30 @@ extension MemorySiteStore {
 }
 
 extension MemorySite {
+  /// Adds one client.
+  mutating func add(
+    _ new: NewClient, by actor: String, at: WallTime
+  ) throws(StoreError) -> ClientRecord {
+    let (clientID, name) = (new.clientID, new.name)
+    try StoreChecks.checkClientName(name)
+    let tags = try StoreChecks.checkedTags(new.tags)
+    guard clientNames[MemorySite.Key(name.utf8)] == nil else {
+      throw .conflict("there is a client named '\(name)' already")
+    }
+    guard resourceIDs[clientID] == nil else {
+      throw .conflict("there is a client \(clientID) already")
+    }
+    let resourceID = ResourceID(UInt32(clients.count) + 1)
+    let client = ClientRecord(
+      resourceID: resourceID, clientID: clientID, name: name, tags: tags, isBlocked: false,
+      createdAt: at, facts: ClientFacts(), presence: nil)
+    clients[resourceID] = client
+    resourceIDs[clientID] = resourceID
+    clientNames[MemorySite.Key(name.utf8)] = resourceID
+    note(actor, "client.add", "\(name) \(clientID)", at: at)
+    return client
+  }
+
   /// The policies that count, by name.
   var orderedPolicies: [PolicyRecord] {
     policies.values.filter { !$0.isRemoved }.map(\.record)

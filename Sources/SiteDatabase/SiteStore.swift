@@ -19,6 +19,9 @@ public protocol SiteStore: Sendable {
   /// Adds a client; its name and identity must be new. Resource ids are never used again.
   func addClient(_ clientID: ClientID, name: String, tags: [String], by actor: String, at: WallTime)
     throws(StoreError) -> ClientRecord
+  /// Adds clients, all or none: one sync to disk and not one for each.
+  func addClients(_ clients: [NewClient], by actor: String, at: WallTime) throws(StoreError)
+    -> [ClientRecord]
   /// One client by identity.
   func client(_ clientID: ClientID) throws(StoreError) -> ClientRecord?
   /// One client by name.

@@ -54,6 +54,23 @@ public struct ClientRecord: Hashable, Sendable {
   }
 }
 
+/// A client that shall be added.
+public struct NewClient: Hashable, Sendable {
+  /// Its identity.
+  public var clientID: ClientID
+  /// Its name; unique.
+  public var name: String
+  /// Words by which query rules find it.
+  public var tags: [String]
+
+  /// Joins the parts.
+  public init(clientID: ClientID, name: String, tags: [String]) {
+    self.clientID = clientID
+    self.name = name
+    self.tags = tags
+  }
+}
+
 /// Presence of one client in the database (`BGB_ResStatus`).
 public struct ClientPresence: Hashable, Sendable {
   /// Whether it is connected.

@@ -9,27 +9,15 @@ extension SQLiteSiteStore {
   public func addClient(
     _ clientID: ClientID, name: String, tags: [String], by actor: String, at: WallTime
   ) throws(StoreError) -> ClientRecord {
-    try StoreChecks.checkClientName(name)
-    let tags = try StoreChecks.checkedTags(tags)
-    return try write { db in
-      guard try db.row("SELECT 1 FROM BGB_Client WHERE Name = ?", [name]) == nil else {
-        throw StoreError.conflict("there is a client named '\(name)' already")
-      }
-      let text = clientID.description
-      guard try db.row("SELECT 1 FROM BGB_Client WHERE ClientID = ?", [text]) == nil else {
-        throw StoreError.conflict("there is a client \(clientID) already")
-      }
-      try db.run(
-        """
-        INSERT INTO BGB_Client (ClientID, Name, Tags, IsBlocked, CreateTime, Hostname,
-          OperatingSystem, AgentVersion, IPAddress) VALUES (?, ?, ?, 0, ?, '', '', '', '')
-        """, [text, name, tags.joined(separator: ","), at.column])
-      let resourceID = ResourceID(db.lastInsertedRowID)
-      try db.note(actor, "client.add", "\(name) \(clientID)", at: at)
-      return ClientRecord(
-        resourceID: resourceID, clientID: clientID, name: name, tags: tags, isBlocked: false,
-        createdAt: at, facts: ClientFacts(), presence: nil)
-    }
+    let client = NewClient(clientID: clientID, name: name, tags: tags)
+    return try write { db in try db.add(client, by: actor, at: at) }
+  }
+
+  /// Adds clients, all or none.
+  public func addClients(
+    _ clients: [NewClient], by actor: String, at: WallTime
+  ) throws(StoreError) -> [ClientRecord] {
+    try write { db in try clients.map { try db.add($0, by: actor, at: at) } }
   }
 
   /// One client by identity.
@@ -98,6 +86,30 @@ extension SQLiteSiteStore {
 }
 
 extension Database {
+  /// Adds one client.
+  func add(_ new: NewClient, by actor: String, at: WallTime) throws -> ClientRecord {
+    let (clientID, name) = (new.clientID, new.name)
+    try StoreChecks.checkClientName(name)
+    let tags = try StoreChecks.checkedTags(new.tags)
+    guard try row("SELECT 1 FROM BGB_Client WHERE Name = ?", [name]) == nil else {
+      throw StoreError.conflict("there is a client named '\(name)' already")
+    }
+    let text = clientID.description
+    guard try row("SELECT 1 FROM BGB_Client WHERE ClientID = ?", [text]) == nil else {
+      throw StoreError.conflict("there is a client \(clientID) already")
+    }
+    try run(
+      """
+      INSERT INTO BGB_Client (ClientID, Name, Tags, IsBlocked, CreateTime, Hostname,
+        OperatingSystem, AgentVersion, IPAddress) VALUES (?, ?, ?, 0, ?, '', '', '', '')
+      """, [text, name, tags.joined(separator: ","), at.column])
+    let resourceID = ResourceID(lastInsertedRowID)
+    try note(actor, "client.add", "\(name) \(clientID)", at: at)
+    return ClientRecord(
+      resourceID: resourceID, clientID: clientID, name: name, tags: tags, isBlocked: false,
+      createdAt: at, facts: ClientFacts(), presence: nil)
+  }
+
   /// One client, if there is one.
   func client(_ clientID: ClientID) throws -> ClientRecord? {
     try row("\(ClientRecord.select) WHERE c.ClientID = ?", [clientID.description])

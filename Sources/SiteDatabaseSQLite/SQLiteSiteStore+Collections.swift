@@ -229,6 +229,11 @@ extension Database {
     if ready.contains(where: { if case .everybody = $0 { true } else { false } }) {
       return try rows("\(Candidate.select) ORDER BY c.ResourceID", [], Candidate.init(row:))
     }
+    // A few named clients are looked up; for many of them one walk over all costs less.
+    if case .direct(let clients)? = ready.first, ready.count == 1, clients.count > 1_000 {
+      return try rows("\(Candidate.select) ORDER BY c.ResourceID", [], Candidate.init(row:))
+        .filter { clients.contains($0.target.clientID) }
+    }
     if case .direct(let clients)? = ready.first, ready.count == 1 {
       return try clients.compactMap { try client($0).map(Candidate.init(_:)) }
         .sorted { $0.target.resourceID < $1.target.resourceID }
@@ -244,12 +249,13 @@ extension Database {
   func isMember(_ client: ClientRecord, ofCollection name: String, _ code: SiteCode) throws -> Bool
   {
     let collectionID = try existing(collection: name)
-    let isNamed = try row(
-      """
-      SELECT 1 FROM BGB_CollectionRule WHERE CollectionID = ?
-        AND ((Kind = 0 AND Value = '') OR (Kind = 1 AND Value = ?)) LIMIT 1
-      """, [collectionID, client.clientID.description])
-    if isNamed != nil { return true }
+    // Two exact looks: one with OR would walk all rules of the collection.
+    for (kind, value) in [(0, ""), (1, client.clientID.description)] {
+      let rule = try row(
+        "SELECT 1 FROM BGB_CollectionRule WHERE CollectionID = ? AND Kind = ? AND Value = ?",
+        [collectionID, kind, value])
+      if rule != nil { return true }
+    }
     let queries: [String] = try rows(
       "SELECT Value FROM BGB_CollectionRule WHERE CollectionID = ? AND Kind = 2", [collectionID]
     ) { try $0.text(0) }

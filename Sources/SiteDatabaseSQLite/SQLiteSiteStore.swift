@@ -12,6 +12,7 @@ import Synchronization
 ///
 /// Any number of processes may have the same file open. A doorbell next to it (`run/server-N.bell`)
 /// wakes a server's `messages` call the moment another process has committed something for it.
+/// SQLite knows no users: who may write the file may change all of it, so its mode is the only guard.
 public final class SQLiteSiteStore: SiteStore {
   /// How long a call waits for the writer before it is `StoreError.unavailable`.
   static let busySeconds = 5.0

@@ -47,6 +47,25 @@ import Testing
     #expect(try site.store.client(named: "cafe\u{301}")?.clientID == clientID(4))
   }
 
+  @Test(arguments: Backend.allCases) func severalAreAddedOrNone(_ backend: Backend) throws {
+    let site = try StoreUnderTest(backend)
+    func new(_ numbers: [Int]) -> [NewClient] {
+      numbers.map { NewClient(clientID: clientID($0), name: "pc-\($0)", tags: ["t"]) }
+    }
+    let added = try site.store.addClients(new([3, 1, 2]), by: "ann", at: time(1))
+    #expect(added.map(\.name) == ["pc-3", "pc-1", "pc-2"])
+    #expect(try site.store.clients(after: nil, limit: 9, onlyOnline: false) == added)
+    #expect(throws: StoreError.conflict("there is a client named 'pc-2' already")) {
+      try site.store.addClients(new([4, 5, 2, 6]), by: "ann", at: time(2))
+    }
+    #expect(throws: StoreError.self) {
+      try site.store.addClients(new([7, 8, 7]), by: "ann", at: time(2))
+    }
+    #expect(try site.store.clients(after: nil, limit: 9, onlyOnline: false) == added)
+    #expect(try site.store.auditRecords(before: nil, limit: 9).count == 3)
+    #expect(try site.store.addClients([], by: "ann", at: time(3)).isEmpty)
+  }
+
   @Test(arguments: Backend.allCases) func badNamesAndTagsAreRefused(_ backend: Backend) throws {
     let site = try StoreUnderTest(backend)
     let long = String(repeating: "x", count: 256)

@@ -57,6 +57,23 @@ import Testing
     }
   }
 
+  @Test(arguments: Backend.allCases) func longListsAreCollectionsToo(_ backend: Backend) throws {
+    let site = try StoreUnderTest(backend)
+    try site.addClients(6)
+    let rules = (0...2_000).map { MembershipRule.direct(clientID(2 * $0)) }
+    let made = try site.store.addCollection(named: "even", rules: rules, by: "ann", at: time(0))
+    #expect(try names(site, "even") == ["pc-2", "pc-4", "pc-6"])
+    #expect(try site.store.collections().last == made)
+    _ = try site.store.putPolicy(
+      named: "p", collection: "even", document: "{}", by: "ann", at: time(0))
+    #expect(try site.store.effectivePolicy(of: clientID(4)).documents.count == 1)
+    #expect(try site.store.effectivePolicy(of: clientID(3)).documents.isEmpty)
+    #expect(throws: StoreError.self) {
+      let many = Array(repeating: MembershipRule.everybody, count: 100_001)
+      _ = try site.store.addCollection(named: "many", rules: many, by: "ann", at: time(0))
+    }
+  }
+
   @Test(arguments: Backend.allCases) func queriesAreChecked(_ backend: Backend) throws {
     let site = try StoreUnderTest(backend)
     #expect(throws: StoreError.self) {

@@ -82,6 +82,11 @@ private func withCStrings<Value>(
   @Test(.enabled(if: Child.job != nil, "only in child processes")) func childJob() throws {
     guard let job = Child.job, job.count == 4 else { return }
     let (kind, path, output, number) = (job[0], job[1], job[2], Int(job[3]) ?? 0)
+    if kind == "create" {
+      let site = SiteRecord(code: siteCode, name: "child \(number)", taskKeys: [])
+      _ = try SQLiteSiteStore.create(at: path, site: site)
+      return
+    }
     let store = try SQLiteSiteStore.open(at: path)
     switch kind {
     case "add":
@@ -90,6 +95,12 @@ private func withCStrings<Value>(
         _ = try store.addClient(
           clientID(client), name: "pc-\(client)", tags: [], by: "child", at: time(0))
         Child.acknowledge("pc-\(client)", to: output)
+      }
+    case "open":
+      for _ in 0..<40 {
+        let another = try SQLiteSiteStore.open(at: path)
+        _ = try another.site()
+        try another.pool.close()
       }
     case "report": try reportJob(store, output)
     case "ring": store.bells.ring(ServerID(UInt32(1)))
@@ -139,6 +150,32 @@ private func withCStrings<Value>(
     #expect(Set(clients.map(\.resourceID)).count == 180)
     #expect(try fill.store.auditRecords(before: nil, limit: 999).count == 240)
     try store.checkIntegrity()
+  }
+
+  @Test func manyComeAndGo() throws {
+    let fill = try StoreUnderTest(.sqlite)
+    let path = fill.directory.path + "/site.db"
+    let children = try (1...3).map { number in
+      try Child(["open", path, "-", "\(number)"], in: fill.directory.path)
+    }
+    for number in 1...40 {
+      _ = try fill.store.addClient(
+        clientID(number), name: "pc-\(number)", tags: [], by: "test", at: time(0))
+    }
+    for child in children { #expect(child.wait() == 0) }
+    #expect(try fill.store.clients(after: nil, limit: 99, onlyOnline: false).count == 40)
+  }
+
+  @Test func threeMakeTheSameSite() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/site.db"
+    let children = try (1...3).map { number in
+      try Child(["create", path, "-", "\(number)"], in: directory.path)
+    }
+    for child in children { #expect(child.wait() == 0) }
+    let store = try SQLiteSiteStore.open(at: path)
+    #expect(try store.site().name.hasPrefix("child"))
+    #expect(try store.collections().count == 1)
   }
 
   @Test func aHeldFileIsUnavailable() throws {
