@@ -1,5 +1,5 @@
-// Takes an answer apart as it arrives: header lines, then a body that is kept whole or handed out in
-// lines. Knows nothing of libcurl; it is where the limits are.
+// Takes an answer apart as it arrives: header lines, then a body that is kept whole or handed out
+// in lines. Knows nothing of libcurl; it is where the limits are.
 
 /// An answer under way.
 final class AnswerCollector {

@@ -1,5 +1,5 @@
-// One HTTP request as a value. It is sent by `send()` or `stream(...)`, which block: the callers are a
-// command line and an agent's worker thread, never a reactor.
+// One HTTP request as a value. It is sent by `send()` or `stream(...)`, which block: the callers
+// are a command line and an agent's worker thread, never a reactor.
 
 /// A request, with everything that its connection needs.
 public struct HTTPRequest: Sendable {

@@ -1,5 +1,5 @@
-// The text/event-stream format (HTML Standard, "Server-sent events"), line by line: a pure machine that
-// takes lines and gives events.
+// The text/event-stream format (HTML Standard, "Server-sent events"), line by line: a pure machine
+// that takes lines and gives events.
 
 /// One event.
 public struct ServerSentEvent: Hashable, Sendable {

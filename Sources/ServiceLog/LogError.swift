@@ -1,5 +1,5 @@
-// What can go wrong when a log is opened. Later failures are counted, not thrown: a service does not
-// stop because its log cannot be written.
+// What can go wrong when a log is opened. Later failures are counted, not thrown: a service does
+// not stop because its log cannot be written.
 
 /// Why a log file could not be opened.
 public struct LogError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,7 +1,7 @@
-// Where lines go: a file opened for appending, or the standard error stream. Every line is one write,
-// so lines of several threads and processes never mix. A line that cannot go at once is dropped and
-// counted, and the next one that goes says how many are missing: a full disk or a stuck pipe may cost
-// lines, but never holds the service up.
+// Where lines go: a file opened for appending, or the standard error stream. Every line is one
+// write, so lines of several threads and processes never mix. A line that cannot go at once is
+// dropped and counted, and the next one that goes says how many are missing: a full disk or a stuck
+// pipe may cost lines, but never holds the service up.
 
 import Logging
 import Synchronization

@@ -1,6 +1,6 @@
-// The door of the module: `ServiceLog.bootstrap(...)` once in a program, `ServiceLog.open(...)` where
-// a test wants a log of its own. Both return the handle with which a running service reopens its log
-// after a rotation and changes its level.
+// The door of the module: `ServiceLog.bootstrap(...)` once in a program, `ServiceLog.open(...)`
+// where a test wants a log of its own. Both return the handle with which a running service reopens
+// its log after a rotation and changes its level.
 
 public import Logging
 

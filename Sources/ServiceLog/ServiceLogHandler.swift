@@ -1,5 +1,5 @@
-// The swift-log handler: collects the parts of an event and hands them to the output. A logger without
-// a level of its own follows the shared one, so that a running service can be made verbose.
+// The swift-log handler: collects the parts of an event and hands them to the output. A logger
+// without a level of its own follows the shared one, so that a running service can be made verbose.
 
 import Logging
 

@@ -1,6 +1,6 @@
-// The door of the module: `ServiceSettings.load(...)`. A file, over it the environment, over that the
-// flags; strict, so that a misspelled key is an error with its line and not a setting that silently
-// does nothing.
+// The door of the module: `ServiceSettings.load(...)`. A file, over it the environment, over that
+// the flags; strict, so that a misspelled key is an error with its line and not a setting that
+// silently does nothing.
 
 /// Loads the settings of a program.
 ///

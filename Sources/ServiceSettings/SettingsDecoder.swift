@@ -1,5 +1,5 @@
-// A `Decoder` over the layers: asks them for each key that a `Decodable` type names, so that the type
-// itself is the schema. Errors carry the place of the value that caused them.
+// A `Decoder` over the layers: asks them for each key that a `Decodable` type names, so that the
+// type itself is the schema. Errors carry the place of the value that caused them.
 
 /// Decodes one node of the tree.
 struct SettingsDecoder: Decoder {

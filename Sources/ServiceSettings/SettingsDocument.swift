@@ -1,5 +1,5 @@
-// Turns a YAML text into a tree of ours: the only file that knows the YAML library. The library itself
-// brings Foundation in; nothing of it is used here.
+// Turns a YAML text into a tree of ours: the only file that knows the YAML library. The library
+// itself brings Foundation in; nothing of it is used here.
 
 import Yams
 

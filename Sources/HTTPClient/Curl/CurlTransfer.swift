@@ -1,6 +1,6 @@
-// The module's unsafe room: the only file that touches libcurl. Safe from outside because every handle
-// and list is freed by the scope that made it, the collector outlives the transfer (it is kept alive
-// across the loop), and no pointer leaves this file.
+// The module's unsafe room: the only file that touches libcurl. Safe from outside because every
+// handle and list is freed by the scope that made it, the collector outlives the transfer (it is
+// kept alive across the loop), and no pointer leaves this file.
 
 import CCurl
 

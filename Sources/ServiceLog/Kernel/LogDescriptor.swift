@@ -1,5 +1,5 @@
-// The module's unsafe room: the few calls on files and clocks that take pointers. Everything outside
-// of this file is safe Swift; nothing here decides anything.
+// The module's unsafe room: the few calls on files and clocks that take pointers. Everything
+// outside of this file is safe Swift; nothing here decides anything.
 
 import Glibc
 

@@ -1,4 +1,5 @@
-// A length of time with its unit written out, so that no file holds a bare 900 that might be seconds.
+// A length of time with its unit written out, so that no file holds a bare 900 that might be
+// seconds.
 
 /// A length of time such as `15m`, `1h30m`, `500ms` or `0`.
 public struct DurationSetting: SettingValue, Hashable, Comparable, CustomStringConvertible {

@@ -1,0 +1,60 @@
+// The settings files that enrolment writes: what must be said, and the defaults as comments.
+
+/// Texts of settings files.
+enum SettingsText {
+  /// A value as YAML takes it, quoted as JSON is.
+  static func quoted(_ text: String) -> String { JSONValue.text(text).encoded }
+
+  /// The `server.yaml` of a notification server.
+  static func server(
+    name: String, listen: String, policyListen: String, policyURL: String, health: String
+  ) -> String {
+    """
+    # Settings of the notification server \(name). Paths are relative to this file.
+    # `bgb-server explain` describes every key.
+    name: \(quoted(name))
+    site: ../..
+    listen: \(quoted(listen))
+    policy-listen: \(quoted(policyListen))
+    policy-url: \(quoted(policyURL))
+    health-listen: \(quoted(health))
+    certificate: server.crt
+    key: server.key
+    ca: ca.pem
+    report-key: report.key
+    ticket-keys: ../tickets.keys   # shared by all servers, so that agents resume at any
+    # keep-alive: 15m
+    # presence-period: 5m
+    # outcome-period: 10s
+    # crash-window: 60s
+    # connections-max: 18000
+    log:
+      file: logs/BGBServer.log
+      format: text                 # text, cmtrace or json
+      level: info
+
+    """
+  }
+
+  /// The `agent.yaml` of a client.
+  static func agent(name: String, site: String, managementPoints: [String]) -> String {
+    """
+    # Settings of the notification agent on \(name). Paths are relative to this file.
+    # `bgb-agent explain` describes every key.
+    management-points: [\(managementPoints.map(quoted).joined(separator: ", "))]
+    site: \(quoted(site))
+    certificate: client.crt
+    key: client.key
+    ca: ca.pem
+    task-keys: task.pub
+    state: state
+    log:
+      file: logs/CcmNotificationAgent.log
+      format: text                 # text, cmtrace or json
+      level: info
+    # policy-interval: 60m
+    # action-deadline: 30m
+
+    """
+  }
+}

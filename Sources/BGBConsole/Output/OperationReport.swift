@@ -1,0 +1,69 @@
+// What is told at the end of an operation: every group of targets with its number, and the command
+// that lists it.
+
+import BGBModel
+
+/// The closing block.
+enum OperationReport {
+  /// Failure reasons shown at most.
+  static let reasonsMax = 10
+
+  /// One reason and how often it was given.
+  struct Reason: Hashable {
+    var state: String
+    var code: String
+    var text: String
+    var count: Int
+  }
+
+  /// The block as text.
+  static func text(_ operation: OperationStatus, reasons: [Reason], now: WallTime) -> String {
+    var title = "\(operation.title) on \(operation.target), operation \(operation.operationID): "
+    title += operation.state == "active" ? "still active" : operation.state
+    if let created = operation.createdAt {
+      title += " after " + NumberText.duration(seconds: max(0, now.since(created) / 1000))
+    }
+    var rows: [(String, Int64, String)] = [
+      ("targeted", operation.total, "bgb op targets \(operation.operationID)"),
+      ("delivered", operation.deliveredCount, ""),
+    ]
+    for state in TaskState.allCases.reversed() {
+      let count = operation[state]
+      let isAlwaysShown = state == .succeeded || state == .failed || state == .expired
+      guard count > 0 || isAlwaysShown else { continue }
+      let command =
+        count > 0 ? "bgb op targets \(operation.operationID) --state \(state.name)" : ""
+      rows.append((state.name, count, command))
+    }
+    let width = rows.map { NumberText.grouped($0.1).count }.max() ?? 0
+    var lines = [TerminalText.shown(title)]
+    for (word, count, command) in rows {
+      let number = NumberText.grouped(count)
+      let left = word + String(repeating: " ", count: max(0, 10 - word.count))
+      let line =
+        "  \(left)  \(String(repeating: " ", count: width - number.count))\(number)"
+      lines.append(command.isEmpty ? line : line + "  " + command)
+      for reason in reasons where reason.state == word {
+        let why = "code \(reason.code)" + (reason.text.isEmpty ? "" : ": \(reason.text)")
+        lines.append("    \(NumberText.grouped(reason.count)) × \(TerminalText.shown(why))")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The commonest reasons among targets that failed.
+  static func reasons(of targets: [JSONValue]) -> [Reason] {
+    var counts: [Reason: Int] = [:]
+    for target in targets {
+      let text = target["text"].cell.split(separator: "\n").first.map(String.init) ?? ""
+      let key = Reason(
+        state: target["state"].cell, code: target["code"].cell,
+        text: String(text.cut(toBytes: 100)), count: 0)
+      counts[key, default: 0] += 1
+    }
+    let sorted = counts.sorted { ($1.value, $0.key.code) < ($0.value, $1.key.code) }
+    return sorted.prefix(reasonsMax).map { key, count in
+      Reason(state: key.state, code: key.code, text: key.text, count: count)
+    }
+  }
+}
