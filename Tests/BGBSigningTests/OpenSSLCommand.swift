@@ -39,6 +39,11 @@ final class Scratch {
 
   /// Runs `openssl` with its output in a file, and gives exit status and output.
   func openssl(_ arguments: String...) -> (status: Int32, output: String) {
+    openssl(arguments)
+  }
+
+  /// Runs `openssl` with its output in a file, and gives exit status and output.
+  func openssl(_ arguments: [String]) -> (status: Int32, output: String) {
     let status = run(["openssl"] + arguments, output: file("output"))
     return (status, read("output"))
   }
