@@ -86,9 +86,11 @@ public final class ByteChannel {
 
   /// Sends from the queue until it is empty, the socket is full, or `bytesMax` have gone.
   ///
+  /// Before the handshake is done nothing goes, and all that is queued waits for it.
   /// - Returns: the bytes that went, which may be none of an empty queue; or what it waits for, if
   ///   nothing went.
   public func flush(now: Ticks, bytesMax: Int = .max) -> IOStep {
+    if transport.isShakingHands { return .progressed(0) }
     var sent = 0
     var step = IOStep.progressed(0)
     while !outbound.isEmpty && sent < bytesMax {
@@ -131,6 +133,9 @@ public final class ByteChannel {
 
   /// The session that arrived since the last call, for a client to keep; ask after each receive.
   public func takeNewSession() -> [UInt8]? { transport.takeNewSession() }
+
+  /// Drops ``peer`` once the owner has taken from it what it needs; idle connections add up.
+  public func forgetPeer() { peer = nil }
 
   // MARK: End
 

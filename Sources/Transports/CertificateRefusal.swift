@@ -70,7 +70,7 @@ public enum CertificateRefusal: Error, Hashable, Sendable {
       self.init(verifyCode: error.verifyCode)
     case .protocolViolation:
       self.init(reason: error.reason)
-    case .connectionReset, .system, .truncated, .alertReceived, .setup, .closed:
+    case .connectionReset, .system, .truncated, .alertReceived, .limitExceeded, .setup, .closed:
       return nil
     }
   }

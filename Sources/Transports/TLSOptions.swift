@@ -53,6 +53,13 @@ public struct TLSOptions: Sendable {
   /// keep.
   public var cipherSuites =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+  /// TLS 1.2 cipher suites, for a context that takes it: forward secret and authenticated only.
+  public var oldCipherSuites = "ECDHE+AESGCM:ECDHE+CHACHA20"
+  /// Key updates that one connection may ask for in its life.
+  ///
+  /// Each costs us a derivation and an answer for a few bytes of the peer's. An honest peer asks
+  /// once in some sixteen million records.
+  public var keyUpdatesMax = 32
   /// Whether a refused peer learns only that it was refused; the reason is for our audit.
   public var hidesRefusalReason = true
 

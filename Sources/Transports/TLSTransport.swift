@@ -26,6 +26,7 @@ public struct TLSTransport: ~Copyable {
   private let context: TLSContext
   private var phase = Phase.handshaking
   private var mayHoldBytes = false
+  private var keyUpdates = 0
 
   /// Puts TLS on a connected, non-blocking socket; nothing is sent before the first
   /// ``handshake()``.
@@ -52,6 +53,9 @@ public struct TLSTransport: ~Copyable {
 
   /// Whether the handshake resumed an earlier session; meaningful once it is done.
   public var resumed: Bool { handle.resumed }
+
+  /// Whether the handshake is not done yet, so that neither reading nor writing is possible.
+  public var isShakingHands: Bool { phase == .handshaking }
 
   /// Takes the handshake as far as the socket lets it.
   public mutating func handshake() -> HandshakeStep {
@@ -82,6 +86,11 @@ public struct TLSTransport: ~Copyable {
     case .failed(let error): return .failed(error)
     }
     var total = 0
+    let updatesBefore = context.keyUpdatesReceived
+    defer { keyUpdates += Int(context.keyUpdatesReceived &- updatesBefore) }
+    guard keyUpdates <= context.options.keyUpdatesMax else {
+      return .failed(fail(TransportError(.limitExceeded)))
+    }
     while buffer.free > 0 {
       context.noteStaleErrors(ErrorQueue.clear())
       var room = buffer.freeBytes

@@ -84,6 +84,15 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// Whether a handshake is not done yet, so that neither reading nor writing is possible.
+  public var isShakingHands: Bool {
+    switch self {
+    case .plain: false
+    case .tls(let tls): tls.isShakingHands
+    case .closed: false
+    }
+  }
+
   /// Whether bytes wait inside the transport, for which epoll will never wake anybody.
   public var hasLeftovers: Bool {
     switch self {

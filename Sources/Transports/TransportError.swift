@@ -20,6 +20,8 @@ public struct TransportError: Error, Equatable, Sendable {
     case alertReceived
     /// We refused the peer's certificate; `verifyCode` is OpenSSL's X.509 code.
     case certificateRefused
+    /// The peer asked for more than a connection may (key updates).
+    case limitExceeded
     /// OpenSSL could not make or set up an object, mostly for want of memory; `reason` is its code.
     case setup
     /// The transport was used after its end.
@@ -65,6 +67,7 @@ extension TransportError: CustomStringConvertible {
     case .alertReceived: "the peer refused us (\(opensslAlertText(reason)))"
     case .certificateRefused:
       "the peer's certificate was refused (\(opensslVerifyText(verifyCode)))"
+    case .limitExceeded: "the peer asked for new keys too often"
     case .setup: "OpenSSL could not set up the connection (\(opensslReasonText(reason)))"
     case .closed: "the connection is already closed"
     }

@@ -247,6 +247,41 @@ struct TLSReadinessTests {
     }
   }
 
+  @Test("A peer that asks for new keys again and again is cut off")
+  func keyUpdateFlood() throws {
+    let stage = try Stage()
+    stage.shakeHands()
+    for _ in 0..<TLSOptions().keyUpdatesMax {
+      #expect(stage.client.demandKeyUpdate())
+      #expect(stage.client.write([1]))
+      stage.wire.carry(.toServer)
+      #expect(stage.receive().bytes == [1])
+      #expect(stage.server.enqueue([2].span, now: .zero) == .stored)
+      #expect(stage.server.flush(now: .zero) == .progressed(1))
+      stage.wire.carry(.toClient)
+      #expect(stage.client.read() == [2])
+    }
+    #expect(stage.client.demandKeyUpdate())
+    #expect(stage.client.write([1]))
+    stage.wire.carry(.toServer)
+    #expect(stage.receive().bytes == [1])
+    #expect(stage.receive().step == .failed(TransportError(.limitExceeded)))
+    #expect(stage.server.enqueue([2].span, now: .zero) == .stored)
+    #expect(stage.server.flush(now: .zero) == .failed(TransportError(.limitExceeded)))
+  }
+
+  @Test("What is queued before the handshake is done waits for it")
+  func queuedEarly() throws {
+    let stage = try Stage()
+    #expect(stage.server.enqueue([4, 5].span, now: .zero) == .stored)
+    #expect(stage.server.flush(now: .zero) == .progressed(0))
+    #expect(!stage.server.mayFlush(on: .writable))
+    stage.shakeHands()
+    #expect(stage.server.flush(now: .zero) == .progressed(2))
+    stage.wire.carry(.toClient)
+    #expect(stage.client.read() == [4, 5])
+  }
+
   @Test("The error of one connection is not another's fate")
   func errorQueue() throws {
     let stage = try Stage()

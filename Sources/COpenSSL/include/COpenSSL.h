@@ -56,6 +56,9 @@ static inline long copenssl_SSL_CTX_set1_groups_list(SSL_CTX *ctx, const char *l
 static inline long copenssl_SSL_CTX_set1_sigalgs_list(SSL_CTX *ctx, const char *list) {
   return SSL_CTX_set1_sigalgs_list(ctx, list);
 }
+static inline void copenssl_SSL_CTX_set_msg_callback_arg(SSL_CTX *ctx, void *arg) {
+  SSL_CTX_set_msg_callback_arg(ctx, arg);
+}
 static inline int copenssl_SSL_CTX_get_ex_new_index(
     long argl, void *argp, CRYPTO_EX_new *make, CRYPTO_EX_dup *copy, CRYPTO_EX_free *release) {
   return SSL_CTX_get_ex_new_index(argl, argp, make, copy, release);

@@ -27,6 +27,7 @@ public final class TLSContext {
   /// Unsafe to the compiler as any pointer; safe because only this object frees it, in `deinit`.
   let pointer: OpaquePointer
   private let ring: TicketKeyRing?
+  private let keyUpdates = KeyUpdateCounter()
 
   /// Makes a context from PEM files.
   /// - Parameters:
@@ -64,6 +65,7 @@ public final class TLSContext {
     self.options = options
     self.ring = ring
     unsafe self.pointer = pointer
+    unsafe countKeyUpdates(in: pointer, on: keyUpdates)
     self.ownCertificate = unsafe SSL_CTX_get0_certificate(pointer).flatMap {
       unsafe PeerIdentity(certificate: $0)
     }
@@ -80,6 +82,10 @@ public final class TLSContext {
   }
 
   func noteStaleErrors(_ count: Int) { staleErrors &+= UInt64(count) }
+
+  /// Key updates that arrived on any connection of this context; a transport looks before and after
+  /// its own reads.
+  var keyUpdatesReceived: UInt64 { keyUpdates.count }
 
   func noteHandshake(resumed: Bool) {
     if resumed { resumedHandshakes &+= 1 } else { fullHandshakes &+= 1 }
@@ -120,6 +126,9 @@ private func applyRules(
   unsafe copenssl_SSL_CTX_set_max_cert_list(context, options.certificateBytesMax)
   guard unsafe SSL_CTX_set_ciphersuites(context, options.cipherSuites) == 1 else {
     throw setupError("the cipher suites \(options.cipherSuites) are not to be had")
+  }
+  guard unsafe SSL_CTX_set_cipher_list(context, options.oldCipherSuites) == 1 else {
+    throw setupError("the cipher suites \(options.oldCipherSuites) are not to be had")
   }
   guard unsafe copenssl_SSL_CTX_set1_groups_list(context, options.groups) == 1 else {
     throw setupError("the groups \(options.groups) are not to be had")

@@ -1,0 +1,28 @@
+// How often peers ask for new keys. OpenSSL 3.0 answers each request and sets no limit, so a peer
+// can make us derive keys for the price of twenty-seven bytes. It tells of each message through a
+// callback; this one counts, for a whole context, and the transport that was reading knows that the
+// difference was its own.
+import COpenSSL
+
+/// Key updates received on all connections of one context.
+final class KeyUpdateCounter {
+  fileprivate(set) var count: UInt64 = 0
+}
+
+/// Makes a context count into `counter`, which must live as long as any connection of the context.
+func countKeyUpdates(in context: OpaquePointer, on counter: KeyUpdateCounter) {
+  unsafe SSL_CTX_set_msg_callback(context, noteMessage)
+  unsafe copenssl_SSL_CTX_set_msg_callback_arg(
+    context, Unmanaged.passUnretained(counter).toOpaque())
+}
+
+private let noteMessage:
+  @convention(c) (
+    Int32, Int32, Int32, UnsafeRawPointer?, Int, OpaquePointer?, UnsafeMutableRawPointer?
+  ) -> Void = { isWritten, _, contentType, bytes, count, _, counter in
+    guard isWritten == 0, contentType == SSL3_RT_HANDSHAKE, count > 0, let bytes = unsafe bytes,
+      let counter = unsafe counter
+    else { return }
+    guard unsafe bytes.load(as: UInt8.self) == UInt8(SSL3_MT_KEY_UPDATE) else { return }
+    unsafe Unmanaged<KeyUpdateCounter>.fromOpaque(counter).takeUnretainedValue().count &+= 1
+  }
