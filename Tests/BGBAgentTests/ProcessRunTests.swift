@@ -69,7 +69,7 @@ import Testing
       readlink /proc/$$/fd/0
       ps -o pgid= -p $$ | tr -d ' '
       echo $$
-      grep -E 'Sig(Blk|Ign)' /proc/$$/status
+      grep -E 'Sig(Blk|Ign)' /proc/self/status
       """)
     let lines = ProcessRun.run(ProcessOrder([program])).text.split(separator: "\n")
     try #require(lines.count == 5)
