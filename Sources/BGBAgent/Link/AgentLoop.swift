@@ -167,8 +167,10 @@ public final class AgentLoop {
 
   func tell(_ client: ClientID, _ event: AgentEvent) { observer?(client, event) }
 
+  /// Now, and not the moment of this turn: a server's time that is matched with an older moment would
+  /// run ahead of the server by the difference, and a task would end before its time.
   var moment: Moment {
-    Moment(ticks: loop.now, wall: WallTime(milliseconds: loop.time.wall()))
+    Moment(ticks: loop.time.now(), wall: WallTime(milliseconds: loop.time.wall()))
   }
 }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Reactor
+import ServiceSettings
 
 /// The program's entry.
 public enum AgentProgram {
@@ -19,12 +20,14 @@ struct AgentCommand: ParsableCommand {
       EXAMPLES
         bgb-agent run --config clients/pc-17/agent.yaml
         bgb-agent check --config clients/pc-17/agent.yaml
+        bgb-agent explain scanner
 
       The folder with agent.yaml is made by 'bgb client add NAME'. SIGTERM ends the agent in order,
       SIGHUP reads certificate, keys and log level anew and reopens the log.
       Exit status: 0 ended in order, 2 the settings are wrong.
       """,
-    version: DiscoveryData.agentVersion, subcommands: [Run.self, Check.self])
+    version: DiscoveryData.agentVersion, subcommands: [Run.self, Check.self, Explain.self],
+    defaultSubcommand: Run.self)
 
   /// What both subcommands take.
   struct Options: ParsableArguments {
@@ -58,6 +61,22 @@ struct AgentCommand: ParsableCommand {
         throw refusal(error)
       }
     }
+  }
+}
+
+/// `bgb-agent explain`.
+struct Explain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Explain a key of the settings, a group of keys, or all of them.")
+  @Argument(help: "The key, such as policy-interval.")
+  var key: String?
+
+  func run() throws {
+    let prefix = AgentSettings.environmentPrefix
+    guard
+      let text = ServiceSettings.explain(AgentSettings.self, key: key, environmentPrefix: prefix)
+    else { throw refusal(AgentError("there is no key '\(key ?? "")'")) }
+    print(text)
   }
 }
 
