@@ -110,30 +110,10 @@ extension SQLiteSiteStore {
   /// The targets of a task by resource id.
   public func targets(ofTask taskID: TaskID) throws(StoreError) -> [TargetRecord] {
     try read { db in
-      let members = try self.targetSet(of: try db.existing(taskID).number, db).members
-      guard let first = members.first, let last = members.last else { return [] }
-      // One walk over the clients between the first and the last; for a few among many, one look
-      // each.
-      let span = Int(last.rawValue) - Int(first.rawValue) + 1
-      if span > members.count * 8 {
-        return try members.map { try db.target($0) }
+      let task = try db.existing(taskID).number
+      return try self.targetCache.records(of: task) {
+        try db.targets(try self.targetSet(of: task, db).members)
       }
-      var position = 0
-      let found = try db.rows(
-        """
-        SELECT ResourceID, ClientID FROM BGB_Client WHERE ResourceID BETWEEN ? AND ?
-        ORDER BY ResourceID
-        """, [first.column, last.column]
-      ) { row -> TargetRecord? in
-        let resourceID = ResourceID(try row.number(0))
-        guard position < members.count, members[position] == resourceID else { return nil }
-        position += 1
-        return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: row.text(1)))
-      }.compactMap { $0 }
-      guard found.count == members.count else {
-        throw StoreError.damaged("targets of task \(taskID) are no clients")
-      }
-      return found
     }
   }
 
@@ -192,6 +172,31 @@ extension Database {
       """, [task, first.column, last.column]
     ) { try (ResourceID($0.number(0)), KnownOutcome(row: $0)) }
     return Dictionary(found) { first, _ in first }
+  }
+
+  /// The clients of a target set.
+  func targets(_ members: [ResourceID]) throws -> [TargetRecord] {
+    guard let first = members.first, let last = members.last else { return [] }
+    // One walk over the clients from the first to the last; for a few among many, one look each.
+    guard Int(last.rawValue) - Int(first.rawValue) < members.count * 8 else {
+      return try members.map { try target($0) }
+    }
+    var position = 0
+    let found = try rows(
+      """
+      SELECT ResourceID, ClientID FROM BGB_Client WHERE ResourceID BETWEEN ? AND ?
+      ORDER BY ResourceID
+      """, [first.column, last.column]
+    ) { row -> TargetRecord? in
+      let resourceID = ResourceID(try row.number(0))
+      guard position < members.count, members[position] == resourceID else { return nil }
+      position += 1
+      return TargetRecord(resourceID: resourceID, clientID: try ClientID(column: row.text(1)))
+    }.compactMap { $0 }
+    guard found.count == members.count else {
+      throw StoreError.damaged("some targets of a task are no clients")
+    }
+    return found
   }
 
   /// One client as a target.

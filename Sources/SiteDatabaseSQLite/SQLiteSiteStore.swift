@@ -6,7 +6,6 @@ import BGBModel
 import GRDB
 import Glibc
 public import SiteDatabase
-import Synchronization
 
 /// A site database in an SQLite file.
 ///
@@ -24,7 +23,7 @@ public final class SQLiteSiteStore: SiteStore {
   let bells: Doorbells
   let code: SiteCode
   let backstop: Duration
-  private let targetSets = Mutex<[Int64: TargetSet]>([:])
+  let targetCache = TargetCache()
 
   // MARK: Opening
 
@@ -163,23 +162,18 @@ public final class SQLiteSiteStore: SiteStore {
     guard answer == "ok" else { throw .damaged(answer) }
   }
 
-  /// The target set of a task; sets never change, so the last few stay decoded.
+  /// The target set of a task.
   func targetSet(of task: Int64, _ db: Database) throws -> TargetSet {
-    if let known = targetSets.withLock({ $0[task] }) { return known }
-    guard let row = try db.row("SELECT TargetSet FROM BGB_TaskTarget WHERE TaskID = ?", [task])
-    else { throw StoreError.damaged("task \(task) has no target set") }
-    let set: TargetSet
-    let bytes = try row.bytes(0)
-    do throws(CodingError) {
-      set = try TargetSet(decoding: bytes)
-    } catch {
-      throw StoreError.damaged("the target set of task \(task) cannot be read: \(error)")
+    try targetCache.set(of: task) {
+      let row = try db.row("SELECT TargetSet FROM BGB_TaskTarget WHERE TaskID = ?", [task])
+      guard let row else { throw StoreError.damaged("task \(task) has no target set") }
+      let bytes = try row.bytes(0)
+      do throws(CodingError) {
+        return try TargetSet(decoding: bytes)
+      } catch {
+        throw StoreError.damaged("the target set of task \(task) cannot be read: \(error)")
+      }
     }
-    targetSets.withLock { sets in
-      if sets.count >= 16 { sets.removeAll(keepingCapacity: true) }
-      sets[task] = set
-    }
-    return set
   }
 
   // MARK: Errors
