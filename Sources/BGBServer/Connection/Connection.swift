@@ -66,6 +66,8 @@ final class Connection {
   var waitingOrders: [PushOrder] = []
   /// Whether it is on the list of connections with output to flush.
   var isDirty = false
+  /// Whether it waits for its share of this turn's handshake time.
+  var isHandshakeQueued = false
   /// Whether it is on the list of connections to reap, and why.
   var condemned: PresenceReason?
 

@@ -78,6 +78,7 @@ extension Shard {
       guard let connection = connections[token], connection.phase == .handshaking,
         connection.condemned == nil
       else { continue }
+      connection.isHandshakeQueued = false
       handshakes.start(now: MonotonicClock.nanoseconds())
       let step = connection.channel.handshake()
       handshakes.stop(now: MonotonicClock.nanoseconds())

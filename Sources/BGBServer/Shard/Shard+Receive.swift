@@ -40,6 +40,8 @@ extension Shard {
   }
 
   private func take(_ connection: Connection) {
+    // Whoever was told the end may go on talking: nothing of it is kept.
+    guard connection.phase != .closing else { return }
     if connection.requests != nil { return takeRequest(connection) }
     connection.frames.append(scratch.bytes)
     do throws(WireError) {

@@ -47,6 +47,9 @@ extension Shard {
     // A stale token is no error: the connection died earlier in this turn; the table counts it.
     guard let connection = connections[token], connection.condemned == nil else { return }
     if connection.phase == .handshaking {
+      // Level-triggered readiness comes again each turn; a storm must not queue anybody twice.
+      guard !connection.isHandshakeQueued else { return }
+      connection.isHandshakeQueued = true
       handshakesReady.append(token)
       return
     }
