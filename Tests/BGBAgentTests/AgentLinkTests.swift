@@ -139,4 +139,134 @@ import Testing
     agent.loop.mailbox.post(.stop(reason: "test"))
     try agent.until("goodbye") { server.messages.contains { $0.kind == .goodbye } }
   }
+
+  @Test func `a hundred pushes in one flood are each done once, byte by byte too`() throws {
+    let done = Mutex<[TaskID]>([])
+    let agent = try TestAgent(
+      site, server, state: folder.path,
+      perform: { order, _ in
+        done.withLock { $0.append(order.key.task) }
+        return .succeeded(String(repeating: "x", count: 2_000))
+      })
+    try agent.until("signed in") { !server.signIns.isEmpty }
+    var bytes: [UInt8] = []
+    for number in 1...100 {
+      let push = site.key.push(
+        TaskWish(
+          action: ClientAction.siteDefined.rawValue,
+          parameters: ActionParameters([.init(name: "name", text: "n\(number % 7)")])),
+        pushID: UInt64(number))
+      bytes += MessageCodec.encode(.pushTask(push))
+    }
+    for byte in bytes.prefix(700) {
+      server.sendRaw([byte])
+      try agent.loop.turn()
+    }
+    server.sendRaw(Array(bytes.dropFirst(700)))
+    try agent.until("all ended") {
+      server.outcomes.count { $0.outcome.state == .succeeded } == 100
+    }
+    #expect(done.withLock { Set($0).count } == 100)
+    #expect(done.withLock { $0.count } == 100)
+    #expect(Set(server.acks.map(\.pushID)) == Set(1...100))
+    #expect(server.outcomes.map(\.sequence) == Array(1...200), "in order, none missing")
+    #expect(
+      server.outcomes.allSatisfy {
+        $0.outcome.text.utf8.count <= Limits.outcomeTextBytesMax
+      })
+  }
+
+  @Test(
+    arguments: [
+      [0x7F, 0, 0, 0], [0x10, 0, 0, 1, 0], [0x10, 1, 0, 0], [0x01, 0, 0, 0], [0x13, 0, 0, 1, 0],
+    ] as [[UInt8]])
+  func `a server that breaks the protocol is left, slowly`(_ bytes: [UInt8]) throws {
+    let agent = try TestAgent(site, server, state: folder.path)
+    try agent.until("welcomed") { agent.loop.link(of: testClient)?.session.isSignedIn == true }
+    server.sendRaw(bytes)
+    try agent.until("left") { agent.loop.link(of: testClient)?.channel == nil }
+    guard case .disconnected(.protocolError, _) = agent.events.last else {
+      Issue.record("\(agent.events)")
+      return
+    }
+  }
+
+  @Test func `a refusal is told and no attempt comes before its time`() throws {
+    server.answer = { _ in
+      .refused(
+        Refused(code: CloseCode.overloaded.rawValue, retryAfterMilliseconds: 30_000, reason: ""))
+    }
+    let agent = try TestAgent(site, server, state: folder.path)
+    try agent.until("refused") { !agent.events.filter { $0.isDisconnect }.isEmpty }
+    try agent.advance(by: 29_999)
+    try agent.settle()
+    #expect(server.accepted == 1)
+    server.answer = { _ in .welcome(welcome()) }
+    try agent.advance(by: 1_002)
+    try agent.until("signed in") { agent.loop.link(of: testClient)?.session.isSignedIn == true }
+  }
+
+  @Test func `policies are fetched by the timer, and their tasks are done`() throws {
+    let fetched = Mutex(0)
+    let exclude = site.key.push(
+      TaskWish(
+        action: ClientAction.excludePath.rawValue,
+        parameters: ActionParameters([.init(name: "path", text: "/srv")]),
+        deliverBefore: WallTime(milliseconds: 1_000_000 + 86_400_000)))
+    let agent = try TestAgent(
+      site, server, state: folder.path,
+      perform: { order, _ in
+        guard order.action == .downloadComputerPolicy else { return .succeeded("excluded") }
+        fetched.withLock { $0 += 1 }
+        let task = PolicyTask(task: exclude.task, leafIndex: 0, path: exclude.path)
+        return .succeeded("1 policy stored", policyTasks: [task])
+      }, policyInterval: 3_600_000)
+    try agent.until("welcomed") { agent.loop.link(of: testClient)?.session.isSignedIn == true }
+    try agent.advance(by: 60_001)
+    try agent.until("its task is done") { !server.outcomes.isEmpty }
+    #expect(server.outcomes[0].outcome.text == "excluded")
+    for count in 2...4 {
+      server.send(.keepAlive(KeepAlive(clock: WallTime(milliseconds: 0))))
+      try agent.advance(by: 3_600_000 * 105 / 100)
+      try agent.until("fetched again") { fetched.withLock { $0 } == count }
+      try agent.settle()
+    }
+    #expect(server.outcomes.count { $0.outcome.state == .succeeded && $0.sequence > 1 } == 0)
+  }
+
+  @Test func `what was acknowledged and not begun at a stop is begun by the next agent`() throws {
+    let gate = StopFlag()
+    var agent: TestAgent? = try TestAgent(
+      site, server, state: folder.path,
+      perform: { _, stop in
+        while !stop.isRaised && !gate.isRaised { usleep(1_000) }
+        return .failed("stopped")
+      })
+    try agent?.until("signed in") { !server.signIns.isEmpty }
+    let scans = (1...2).map { number in
+      TaskWish(
+        taskID: TaskID(Bits128(high: 3, low: UInt64(number))),
+        action: ClientAction.quickScan.rawValue)
+    }
+    for scan in scans { server.send(.pushTask(site.key.push(scan, pushID: 1))) }
+    try agent?.until("both acknowledged") { server.acks.count == 2 }
+    agent?.loop.mailbox.post(.stop(reason: "test"))
+    try agent?.until("goodbye") { server.messages.contains { $0.kind == .goodbye } }
+    agent = nil
+    server.hangUp()
+    let next = try TestAgent(site, server, state: folder.path)
+    try next.until("the second one is done") {
+      server.outcomes.contains {
+        $0.outcome.taskID == scans[1].taskID && $0.outcome.state == .succeeded
+      }
+    }
+    #expect(
+      server.outcomes.contains {
+        $0.outcome.taskID == scans[0].taskID && $0.outcome.state == .failed
+      })
+  }
+}
+
+extension AgentEvent {
+  fileprivate var isDisconnect: Bool { if case .disconnected = self { true } else { false } }
 }

@@ -2,6 +2,7 @@
 // A new action is a case in ClientAction, a file beside this one, and a line here.
 
 public import BGBModel
+import Synchronization
 
 /// What the actions of one client go by.
 public struct ActionSettings: Sendable {
@@ -111,5 +112,34 @@ extension ActionResult {
     case .timedOut, .stopped, .notStarted:
       self = .failed("\(what) failed: \(run.sentence)\(output)", code: -1)
     }
+  }
+}
+
+/// The performer of a running agent: used by the threads of actions, replaced by a reload. An
+/// action that runs goes on under the settings it began with.
+/// The performer of a running agent: used by the threads of actions, replaced by a reload.
+///
+  /// Where policies are fetched; the same for all settings.
+  let locations = PolicyLocations()
+  private let current: Mutex<(settings: ActionSettings, performer: ActionPerformer)>
+
+  init(_ settings: ActionSettings) {
+    current = Mutex((settings, ActionPerformer(settings, locations: locations)))
+  }
+
+  /// Takes new settings for the actions to come.
+  func replace(_ settings: ActionSettings) {
+    let performer = ActionPerformer(settings, locations: locations)
+    current.withLock { $0 = (settings, performer) }
+  }
+
+  /// Whether this computer allows an action.
+  func permits(_ action: ClientAction, _ parameters: ActionParameters) -> Bool {
+    current.withLock { $0.settings }.permits(action, parameters)
+  }
+
+  /// Does one action to its end.
+  func perform(_ order: ActionOrder, stop: StopFlag) -> ActionResult {
+    current.withLock { $0.performer }.perform(order, stop: stop)
   }
 }

@@ -260,9 +260,9 @@ extension AgentLoop {
     link.timer = loop.wheel.arm(deadline: wanted, payload: link.token.rawValue)
   }
 
-  /// Makes new TLS contexts from the files and connects anew with them.
+  /// Reads certificates and keys anew, for the connections to come; those that stand keep theirs.
   func renewCredentials() {
-    links.forEach { _, link in
+    for link in allLinks() {
       guard let context = try? AgentLoop.context(of: link.identity) else { return }
       link.context = context
     }

@@ -110,6 +110,13 @@ extension AgentLoop {
     }
   }
 
+  /// A copy of the list, so that whatever happens to a link may look at the table.
+  func allLinks() -> [AgentLink] {
+    var all: [AgentLink] = []
+    links.forEach { _, link in all.append(link) }
+    return all
+  }
+
   func link(of client: ClientID) -> AgentLink? { tokens[client].flatMap { links[$0] } }
 
   private func flushDirty() {
@@ -126,6 +133,7 @@ extension AgentLoop {
   private func beginEnd(_ reason: String) {
     guard case .running = end else { return }
     stopFlag.raise()
+    desk.beginsActions = false
     end = .draining(until: loop.now + configuration.drainMilliseconds, reason: reason)
     wake(afterMilliseconds: 0)
   }
@@ -137,15 +145,14 @@ extension AgentLoop {
       guard runningActions == 0 && !desk.isBusy || loop.now >= until else {
         return wake(afterMilliseconds: 50)
       }
-      links.forEach { _, link in
+      for link in allLinks() {
         apply(link.session.stop(reason: reason), to: link)
         flush(link)
       }
       end = .leaving(until: loop.now + 1_000)
       wake(afterMilliseconds: 10)
     case .leaving(let until):
-      var isOpen = false
-      links.forEach { _, link in if link.channel != nil { isOpen = true } }
+      let isOpen = allLinks().contains { $0.channel != nil }
       if !isOpen || loop.now >= until { end = .ended } else { wake(afterMilliseconds: 10) }
     }
   }

@@ -43,7 +43,7 @@ public enum AgentLetter: Sendable {
   case resolved(Token, attempt: UInt32, [SocketAddress])
   /// Say goodbye and end `run`.
   case stop(reason: String)
-  /// Drop the connections and connect anew with what the files say now.
+  /// Use what the files of certificates and keys say now, for the connections to come.
   case renewCredentials
   /// Run this on the loop's thread: for programs that drive a loop (bgb-swarm, tests).
   case call(@Sendable (AgentLoop) -> Void)
@@ -167,8 +167,8 @@ public final class AgentLoop {
 
   func tell(_ client: ClientID, _ event: AgentEvent) { observer?(client, event) }
 
-  /// Now, and not the moment of this turn: a server's time that is matched with an older moment would
-  /// run ahead of the server by the difference, and a task would end before its time.
+  /// Now, and not the moment of this turn: a server's time that is matched with an older moment
+  /// would run ahead of the server by the difference, and a task would end before its time.
   var moment: Moment {
     Moment(ticks: loop.time.now(), wall: WallTime(milliseconds: loop.time.wall()))
   }

@@ -34,8 +34,8 @@ struct AgentReporter {
       logger.info("signed in", metadata: ["server": "\(server)", "session": "\(session)"])
     case .task(let event): note(event)
     case .disconnected(let reason, let wait):
-      logger.warning(
-        "disconnected",
+      logger.log(
+        level: reason == .stopped ? .notice : .warning, "disconnected",
         metadata: ["reason": "\(reason.sentence)", "retry-after-ms": "\(wait)"])
     }
   }

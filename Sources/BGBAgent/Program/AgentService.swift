@@ -101,12 +101,13 @@ enum AgentService {
     }
     let log = try openLog(parts.settings)
     let reporter = AgentReporter(log.logger("agent"), clientID: parts.identity.clientID)
-    let loop = try makeLoop(parts, log, reporter)
+    let performer = LivePerformer(actionSettings(parts, log))
+    let loop = try makeLoop(parts, performer, reporter)
     loop.observer = { client, event in reporter.note(client, event) }
     do throws(Errno) {
-      let file = settingsFile
+      guard let file = AgentFile.absolute(settingsFile) else { throw .notFound }
       try loop.watchSignals(signals) { [unowned loop] in
-        reload(loop, file, log, reporter)
+        reload(loop, file, performer, log, reporter)
       }
     } catch {
       throw AgentError("signals cannot be received: \(error)")
@@ -136,19 +137,16 @@ enum AgentService {
   }
 
   private static func makeLoop(
-    _ parts: AgentParts, _ log: LogHandle, _ reporter: AgentReporter
+    _ parts: AgentParts, _ performer: LivePerformer, _ reporter: AgentReporter
   ) throws(AgentError) -> AgentLoop {
     let settings = parts.settings
     let journalPath = "\(settings.state.path)/journal"
     let boot = SystemFacts.boot()
-    let actions = actionSettings(parts, log)
     var rules = DeskRules(keys: parts.keys, site: parts.site, boot: boot) { action, parameters in
-      actions.permits(action, parameters)
+      performer.permits(action, parameters)
     }
     rules.runMillisecondsMax = UInt64(max(1_000, settings.actionDeadline.milliseconds))
     let desk = try openDesk(journalPath, rules, reporter)
-    let locations = PolicyLocations()
-    let performer = ActionPerformer(actions, locations: locations)
     let interval = UInt64(max(0, settings.policyInterval.milliseconds))
     let configuration = AgentConfiguration(
       site: parts.site, managementPoints: settings.managementPoints.map(\.description),
@@ -157,7 +155,7 @@ enum AgentService {
     do throws(Errno) {
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: journalPath) },
-        policyLocations: locations, linksMax: 8)
+        policyLocations: performer.locations, linksMax: 8)
     } catch {
       throw AgentError("the loop cannot be made: \(error)")
     }
@@ -201,11 +199,13 @@ enum AgentService {
 
   /// Takes what a reload may change without a new connection; a file that is wrong changes nothing.
   private static func reload(
-    _ loop: AgentLoop, _ file: String, _ log: LogHandle, _ reporter: AgentReporter
+    _ loop: AgentLoop, _ file: String, _ performer: LivePerformer, _ log: LogHandle,
+    _ reporter: AgentReporter
   ) {
     do throws(AgentError) {
       let parts = try AgentParts.read(settingsFile: file)
       loop.desk.rules.keys = parts.keys
+      performer.replace(actionSettings(parts, log))
       log.setLevel(parts.settings.log.level.logger)
       loop.renewCredentials()
       reporter.logger.notice("read the settings anew")

@@ -24,7 +24,7 @@ extension TaskDesk {
     guard health == .sound else { return nil }
     guard batchIsUrgent || (evenLazy && !batch.isEmpty) || batch.count > 65_536 else { return nil }
     appendedBytes += batch.count
-    if appendedBytes > rules.compactBytes { return rewrite() }
+    if appendedBytes > max(rules.compactBytes, 2 * snapshotBytes) { return rewrite() }
     defer {
       batch = []
       batchIsUrgent = false
@@ -45,6 +45,7 @@ extension TaskDesk {
       bytes += record.encoded(number: number)
     }
     nextRecordNumber = number &+ 1
+    snapshotBytes = bytes.count
     batch = []
     batchIsUrgent = false
     defer { ticket &+= 1 }

@@ -41,7 +41,7 @@ extension TaskDesk {
       end(
         late.order.key, .expired, text: "not started before its deadline", pushID: 0, at: now)
     }
-    guard health == .sound else { return }
+    guard health == .sound, beginsActions else { return }
     while running.count < rules.parallelMax,
       let task = plan.takeReady(where: { !running.values.contains(ActionLane($0.order)) })
     {

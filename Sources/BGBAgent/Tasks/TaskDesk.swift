@@ -46,7 +46,8 @@ public struct DeskRules: Sendable {
   public var holdMilliseconds: UInt64 = 150
   /// How long after a failed write the journal is tried again.
   public var journalRetryMilliseconds: UInt64 = 5_000
-  /// The journal is written anew, without what was forgotten, after so many appended bytes.
+  /// The journal is written anew, without what was forgotten, after so many appended bytes, and not
+  /// before they are twice what the last new file held.
   public var compactBytes = 4 << 20
   /// Refusals of tasks nobody vouches for that may wait for the server: a liar must not fill the
   /// disk.
@@ -145,6 +146,8 @@ public final class TaskDesk {
 
   /// The rules, which a reload may replace.
   public var rules: DeskRules
+  /// Whether waiting tasks are begun; a process that stops leaves them to the next one.
+  public var beginsActions = true
   /// The memory.
   public internal(set) var book: TaskBook
   var clients: [ClientID: ClientDesk] = [:]
@@ -159,6 +162,7 @@ public final class TaskDesk {
   var nextRecordNumber: UInt64
   var orders: [DeskOrder] = []
   var appendedBytes = 0
+  var snapshotBytes = 0
   var random: JitterRandom
 
   /// Begins with the memory of a journal whose file holds `recordCount` records.

@@ -18,7 +18,7 @@ final class TestAgent {
     _ site: TestSite, _ server: FakeServer, state: String,
     rules change: (inout DeskRules) -> Void = { _ in },
     perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)? = { _, _ in .succeeded("done") },
-    managementPoints: [String]? = nil
+    managementPoints: [String]? = nil, policyInterval: UInt64? = nil
   ) throws {
     time = ManualTime(now: Ticks(milliseconds: 10_000), wall: site.now.milliseconds)
     self.server = server
@@ -32,7 +32,8 @@ final class TestAgent {
     loop = try AgentLoop(
       AgentConfiguration(
         site: TestSite.code, managementPoints: managementPoints ?? [server.address],
-        perform: perform), desk: desk, makeDisk: { JournalFile(path: journal) }, time: time.source,
+        perform: perform, policyIntervalMilliseconds: policyInterval), desk: desk,
+      makeDisk: { JournalFile(path: journal) }, time: time.source,
       random: JitterRandom(seed: 2), linksMax: 64)
     loop.observer = { [unowned self] _, event in events.append(event) }
     let files = try site.client(testClient)
