@@ -115,10 +115,10 @@ extension ActionResult {
   }
 }
 
-/// The performer of a running agent: used by the threads of actions, replaced by a reload. An
-/// action that runs goes on under the settings it began with.
 /// The performer of a running agent: used by the threads of actions, replaced by a reload.
 ///
+/// An action that runs goes on under the settings it began with.
+final class LivePerformer: Sendable {
   /// Where policies are fetched; the same for all settings.
   let locations = PolicyLocations()
   private let current: Mutex<(settings: ActionSettings, performer: ActionPerformer)>
