@@ -89,15 +89,28 @@ public struct CertificateAuthority: Sendable {
 
   /// A notification server's certificate for the key in a request, under these hosts.
   ///
-  /// A name has letters, digits, `.`, `_` and `-`; hosts are DNS names without wildcards, or addresses.
+  /// A name has lower-case letters, digits, `.` and `-`, for peers refuse a URI with two spellings;
+  /// hosts are DNS names without wildcards, or addresses.
   public func issueServer(
     name: String, hosts: [String], request: String, days: Int, now: WallTime
   ) throws(SigningError) -> String {
-    guard ParameterKind.word(bytesMax: 64).admits(name) else { throw .badName(name) }
+    guard CertificateAuthority.isServerName(name) else { throw .badName(name) }
     for host in hosts where !CertificateTemplate.isHost(host) { throw .badName(host) }
     return try issue(
       commonName: name, uri: serverURI(name: name), role: .server(hosts: hosts), request: request,
       days: days, now: now)
+  }
+
+  private static func isServerName(_ name: String) -> Bool {
+    let isPlain = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "."), UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    return isPlain && ParameterKind.word(bytesMax: 64).admits(name)
   }
 
   /// The URI that the certificate of the server with this name bears.

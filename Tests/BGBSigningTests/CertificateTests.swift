@@ -142,7 +142,8 @@ private let client = ClientID(Bits128(high: 0x0123_4567_89ab_4cde, low: 0x8f01_2
   }
 
   @Test(arguments: [
-    "", "a b", "a,b", "a:b", "a/b", "a\n", "é", "-a", String(repeating: "a", count: 65),
+    "", "a b", "a,b", "a:b", "a/b", "a\n", "é", "-a", ".a", "MP1", "mp_1",
+    String(repeating: "a", count: 65),
   ])
   func otherServerNamesAreRefused(_ name: String) throws {
     let authority = try authority()
@@ -278,7 +279,7 @@ private let client = ClientID(Bits128(high: 0x0123_4567_89ab_4cde, low: 0x8f01_2
       #expect(throws: SigningError.self, "byte \(place)") { try CertificateRequest.check(text) }
       refused += 1
     }
-    #expect(refused > 200)
+    #expect(refused > 150)
     // The last bytes are the signature itself: readable, but of nobody.
     var changed = der
     changed[der.count - 1] ^= 1
