@@ -59,8 +59,8 @@ final class LogOutput: Sendable {
   /// Lines lost since the start.
   var droppedLines: UInt64 { dropped.load(ordering: .relaxed) }
 
-  /// Closes the file and opens its path anew, after somebody else renamed it; keeps the old one when
-  /// that fails.
+  /// Closes the file and opens its path anew, after somebody else renamed it; keeps the old one
+  /// when that fails.
   func reopen() throws(LogError) {
     guard let path else { return }
     let fresh = State(try LogDescriptor(appendingTo: path))

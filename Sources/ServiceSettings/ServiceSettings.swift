@@ -4,7 +4,8 @@
 
 /// Loads the settings of a program.
 ///
-/// Property names become keys with dashes (`policyListen` is `policy-listen`); groups are nested types.
+/// Property names become keys with dashes (`policyListen` is `policy-listen`); groups are nested
+/// types.
 /// Blocks on the file; call it at the start and on reload.
 /// - Parameters:
 ///   - file: the YAML file, or nil for none.

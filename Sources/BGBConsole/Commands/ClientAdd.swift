@@ -77,7 +77,7 @@ struct ClientAdd: ConsoleCommand {
       ]
       output.print(Listing(columns: columns, items: added) { $0["name"].cell }, console)
     }
-    console.say("Next: start bgb-agent --config \(path(names[0], base: base))/agent.yaml")
+    console.say("Next: start bgb-agent run --config \(path(names[0], base: base))/agent.yaml")
     return .done
   }
 

@@ -36,7 +36,8 @@ struct OperationList: ConsoleCommand {
     let columns = [
       Column("id", field: "operationID", isNumber: true), Column("action", field: "action"),
       Column("target", field: "target"), Column("state", field: "state"),
-      Column("delivered", isNumber: true) { "\($0["deliveredCount"].cell)/\($0["total"].cell)" },
+      Column("targets", field: "total", isNumber: true),
+      Column("delivered", field: "deliveredCount", isNumber: true),
       Column("succeeded", isNumber: true) { $0["counts"]["succeeded"].cell },
       Column("failed", isNumber: true) { item in
         OperationStatus(item).map { String($0.failedCount) } ?? ""

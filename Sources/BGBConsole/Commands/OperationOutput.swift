@@ -31,7 +31,7 @@ struct OperationOutput {
   let output: OutputOptions
 
   /// Prints an operation as it is.
-  func show(_ item: JSONValue) throws(ConsoleError) {
+  func show(_ item: JSONValue, elapsed: Int64? = nil) throws(ConsoleError) {
     guard let operation = OperationStatus(item) else {
       throw ConsoleError(.failure, "the manager's answer is not an operation")
     }
@@ -40,7 +40,7 @@ struct OperationOutput {
     case .name: console.out(operation.operationID + "\n")
     case .table:
       console.out(
-        OperationReport.text(operation, reasons: try reasons(operation), now: end(operation)))
+        OperationReport.text(operation, reasons: try reasons(operation), elapsed: elapsed))
     case .csv:
       let fields: [(title: String, text: String)] =
         [
@@ -62,8 +62,9 @@ struct OperationOutput {
     if format == .jsonl {
       watch.onChange = { operation in console.out(operation.item.encoded + "\n") }
     }
-    let (operation, ending) = try watch.run(operationID)
-    switch ending {
+    let result = try watch.run(operationID)
+    let operation = result.operation
+    switch result.ending {
     case .interrupted:
       console.talk(
         "Stopped watching; operation \(operation.operationID) goes on. "
@@ -76,17 +77,13 @@ struct OperationOutput {
       if format != .jsonl { try show(operation.item) }
       return .stoppedWaiting
     case .reached:
-      if format != .jsonl { try show(operation.item) }
+      let elapsed =
+        result.sawItRun
+        ? operation.createdAt.map { max(0, console.now().since($0) / 1000) } : nil
+      if format != .jsonl { try show(operation.item, elapsed: elapsed) }
       return waiting.wait == .delivered && !operation.isOver
         ? ExitStatus(delivered: operation) : ExitStatus(of: operation)
     }
-  }
-
-  /// For an operation that is over, the span shown is not measured to now.
-  private func end(_ operation: OperationStatus) -> WallTime {
-    let now = console.now()
-    guard operation.isOver, let expires = operation.expiresAt else { return now }
-    return min(now, expires)
   }
 
   private func reasons(_ operation: OperationStatus) throws(ConsoleError)

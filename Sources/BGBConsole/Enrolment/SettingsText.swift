@@ -11,7 +11,7 @@ enum SettingsText {
   ) -> String {
     """
     # Settings of the notification server \(name). Paths are relative to this file.
-    # `bgb-server explain` describes every key.
+    # `bgb-server --explain all` describes every key.
     name: \(quoted(name))
     site: ../..
     listen: \(quoted(listen))
@@ -40,7 +40,7 @@ enum SettingsText {
   static func agent(name: String, site: String, managementPoints: [String]) -> String {
     """
     # Settings of the notification agent on \(name). Paths are relative to this file.
-    # `bgb-agent explain` describes every key.
+    # `bgb-agent check --config FILE` says what is wrong with it.
     management-points: [\(managementPoints.map(quoted).joined(separator: ", "))]
     site: \(quoted(site))
     certificate: client.crt

@@ -30,6 +30,16 @@ struct OperationWatch {
     case interrupted
   }
 
+  /// What a watch saw.
+  struct Result: Hashable {
+    /// The last state.
+    var operation: OperationStatus
+    /// Why it ended.
+    var ending: Ending
+    /// Whether the operation was under way when the watch began.
+    var sawItRun: Bool
+  }
+
   let client: SiteClient
   let console: Console
   let goal: WaitGoal
@@ -39,7 +49,7 @@ struct OperationWatch {
   var onChange: (OperationStatus) -> Void = { _ in }
 
   /// Watches until the end; returns the last state seen.
-  func run(_ operationID: String) throws(ConsoleError) -> (OperationStatus, Ending) {
+  func run(_ operationID: String) throws(ConsoleError) -> Result {
     let watched = Watched(
       client: client, console: console, goal: goal, onChange: onChange,
       painter: ProgressPainter(style: style, isTerminal: console.talkIsTerminal))
@@ -74,7 +84,8 @@ struct OperationWatch {
     guard let last = watched.last else {
       throw ConsoleError(.failure, "the manager's answer is not an operation")
     }
-    return (last, watched.ending ?? .interrupted)
+    return Result(
+      operation: last, ending: watched.ending ?? .interrupted, sawItRun: watched.sawItRun)
   }
 }
 
@@ -88,6 +99,7 @@ private final class Watched {
   var last: OperationStatus?
   var deadline: Int64?
   var ending: OperationWatch.Ending?
+  var sawItRun = false
 
   init(
     client: SiteClient, console: Console, goal: WaitGoal,
@@ -109,6 +121,7 @@ private final class Watched {
     guard let operation = OperationStatus(value) else { return }
     if operation != last { onChange(operation) }
     last = operation
+    if !operation.isOver { sawItRun = true }
     if operation.isOver || (goal == .delivered && operation.isDelivered) { ending = .reached }
     draw(isLast: ending != nil)
   }

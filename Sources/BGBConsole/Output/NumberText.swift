@@ -24,7 +24,7 @@ enum NumberText {
     return pieces.isEmpty ? "0s" : pieces.joined()
   }
 
-  /// Reads `1h30m`, `10m`, `90s`, `1d`: seconds, each unit once and the greater first; nil otherwise.
+  /// Seconds of `1h30m`, `90s`, `1d`: each unit once and the greater first; nil otherwise.
   static func seconds(of text: String) -> Int64? {
     var units: [(Character, Int64)] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
     var total: Int64 = 0

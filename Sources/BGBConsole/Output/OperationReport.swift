@@ -16,24 +16,35 @@ enum OperationReport {
     var count: Int
   }
 
+  /// The states in the order in which people ask for them, and their words here.
+  ///
+  /// "Delivered" is the sum of all that have the task; those who have it and do nothing yet are
+  /// called so.
+  private static let rows: [(state: TaskState, word: String)] = [
+    (.succeeded, "succeeded"), (.failed, "failed"), (.rejected, "rejected"),
+    (.unknown, "unknown"), (.deferred, "deferred"), (.started, "started"),
+    (.delivered, "not begun"), (.pushed, "pushed"), (.queued, "queued"),
+    (.cancelled, "cancelled"), (.expired, "expired"),
+  ]
+
   /// The block as text.
-  static func text(_ operation: OperationStatus, reasons: [Reason], now: WallTime) -> String {
+  ///
+  /// `elapsed` is how long the operation took, in seconds, for whoever watched it.
+  static func text(_ operation: OperationStatus, reasons: [Reason], elapsed: Int64?) -> String {
     var title = "\(operation.title) on \(operation.target), operation \(operation.operationID): "
     title += operation.state == "active" ? "still active" : operation.state
-    if let created = operation.createdAt {
-      title += " after " + NumberText.duration(seconds: max(0, now.since(created) / 1000))
-    }
+    if let elapsed { title += " after " + NumberText.duration(seconds: elapsed) }
     var rows: [(String, Int64, String)] = [
       ("targeted", operation.total, "bgb op targets \(operation.operationID)"),
       ("delivered", operation.deliveredCount, ""),
     ]
-    for state in TaskState.allCases.reversed() {
+    for (state, word) in OperationReport.rows {
       let count = operation[state]
       let isAlwaysShown = state == .succeeded || state == .failed || state == .expired
       guard count > 0 || isAlwaysShown else { continue }
       let command =
         count > 0 ? "bgb op targets \(operation.operationID) --state \(state.name)" : ""
-      rows.append((state.name, count, command))
+      rows.append((word, count, command))
     }
     let width = rows.map { NumberText.grouped($0.1).count }.max() ?? 0
     var lines = [TerminalText.shown(title)]

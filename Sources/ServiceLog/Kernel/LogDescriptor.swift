@@ -105,6 +105,6 @@ extension LogMoment {
 
 /// A number that tells the calling thread from the others of this process.
 ///
-/// Glibc's module has no `gettid`; the page of the thread's descriptor does as well for telling lines
-/// apart.
+/// Glibc's module has no `gettid`; the page of the thread's descriptor does as well for telling
+/// lines apart.
 func currentThreadNumber() -> Int32 { Int32(truncatingIfNeeded: pthread_self() >> 12 & 0xFF_FFFF) }
