@@ -57,7 +57,10 @@ final class Doorbells: Sendable {
           unsafe bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
         }
       }
-      if bound == 0 { heard[serverID] = socket }
+      guard bound == 0 else { return }
+      // A ring is a write: managers of the same group may, whatever the umask is.
+      _ = unsafe fchmodat(directory.raw, Doorbells.name(of: serverID), 0o660, 0)
+      heard[serverID] = socket
     }
   }
 

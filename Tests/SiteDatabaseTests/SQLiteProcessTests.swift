@@ -223,6 +223,9 @@ private func withCStrings<Value>(
     let store = try #require(fill.store as? SQLiteSiteStore)
     store.bells.listen(for: server.serverID)
     for _ in 0..<100 { store.bells.ring(server.serverID) }
+    var status = stat()
+    #expect(stat(fill.directory.path + "/run/server-1.bell", &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o660, "managers of the group may ring, others may not")
     let none = try store.messages(
       for: server.serverID, after: server.cursor, limit: 9, waitMilliseconds: 30)
     #expect(none.isEmpty)
