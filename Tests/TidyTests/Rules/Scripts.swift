@@ -4,7 +4,7 @@ enum Scripts {
   static let rules = [Rule("scripts", scripts)]
 
   static func scripts(_ tree: Tree) -> [Finding] {
-    tree.files.filter { $0.isScript && $0.text.hasPrefix("#!/usr/bin/env bash") }.flatMap {
+    tree.files.filter { $0.isScript && $0.lines[0].hasSuffix("bash") }.flatMap {
       file -> [Finding] in
       var found: [Finding] = []
       if !file.lines.contains("set -euo pipefail") {
