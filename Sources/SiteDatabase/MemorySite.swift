@@ -1,5 +1,6 @@
-// What the memory store holds, as one value: the tables of a site as dictionaries, and the rules that
-// keep them consistent. Texts are keys by their bytes, as in a database, not by Unicode equivalence.
+// What the memory store holds, as one value: the tables of a site as dictionaries, and the rules
+// that keep them consistent. Texts are keys by their bytes, as in a database, not by Unicode
+// equivalence.
 
 import BGBModel
 

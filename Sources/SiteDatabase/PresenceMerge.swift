@@ -1,5 +1,5 @@
-// How presence reports become presence: which report may be applied, and which record wins over what
-// is known. Without a database, so that every backend decides the same.
+// How presence reports become presence: which report may be applied, and which record wins over
+// what is known. Without a database, so that every backend decides the same.
 
 package import BGBModel
 

@@ -141,7 +141,8 @@ public struct SiteQuery: Hashable, Sendable {
     byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
   }
 
-  /// Matches with one point of return, the last `*`: at worst text times pattern, never exponential.
+  /// Matches with one point of return, the last `*`: at worst text times pattern, never
+  /// exponential.
   private static func fits(_ text: [UInt8], _ pattern: [UInt8]) -> Bool {
     var position = 0
     var wanted = 0

@@ -6,8 +6,8 @@ public import BGBModel
 /// A site database.
 ///
 /// Every call is one transaction: all of it happened or none, and it is durable when the call
-/// returns. Calls block and may be made from any thread except a reactor's; `StoreError.unavailable`
-/// means that nothing was changed and the caller may try again.
+/// returns. Calls block and may be made from any thread except a reactor's;
+/// `StoreError.unavailable` means that nothing was changed and the caller may try again.
 public protocol SiteStore: Sendable {
   // MARK: The site
 
@@ -79,11 +79,11 @@ public protocol SiteStore: Sendable {
   func targets(
     of operationID: OperationID, in state: TaskState?, after cursor: ResourceID?, limit: Int
   ) throws(StoreError) -> [TargetOutcome]
-  /// What happened to one target, in the order of time: each state that was reported, once, and what
-  /// the site itself concluded. Empty for a client that is no target.
+  /// What happened to one target, in the order of time: each state that was reported, once, and
+  /// what the site itself concluded. Empty for a client that is no target.
   func history(ofTask taskID: TaskID, client clientID: ClientID) throws(StoreError) -> [OutcomeStep]
-  /// The counters of an operation, counted anew from its targets and outcome rows; the same as those
-  /// of its summary, or something is wrong.
+  /// The counters of an operation, counted anew from its targets and outcome rows; the same as
+  /// those of its summary, or something is wrong.
   func recount(_ operationID: OperationID) throws(StoreError) -> OutcomeCounts
   /// Ends what time has ended: undelivered targets after validity become `expired`, delivered ones
   /// without a result after run time, spread and grace `unknown`. Returns the operations touched.
@@ -96,11 +96,11 @@ public protocol SiteStore: Sendable {
     throws(StoreError) -> ServerRecord
   /// All servers by number.
   func servers() throws(StoreError) -> [ServerRecord]
-  /// A server starts: its epoch grows by one, and its cursor stands at the queue's end, for it reads
-  /// unexpired tasks and the deny list afresh.
+  /// A server starts: its epoch grows by one, and its cursor stands at the queue's end, for it
+  /// reads unexpired tasks and the deny list afresh.
   func registerServer(named name: String, at: WallTime) throws(StoreError) -> ServerRecord
-  /// Messages for a server after a cursor, oldest first. Waits for one up to the given time; returns
-  /// none when it passed or the wait was interrupted.
+  /// Messages for a server after a cursor, oldest first. Waits for one up to the given time;
+  /// returns none when it passed or the wait was interrupted.
   func messages(
     for serverID: ServerID, after cursor: Int64, limit: Int, waitMilliseconds: Int
   ) throws(StoreError) -> [BrokerMessage]
@@ -120,8 +120,8 @@ public protocol SiteStore: Sendable {
 
   // MARK: Reports
 
-  /// Imports a presence report: once, in order. A full report replaces all of its server's presence;
-  /// a delta with a gap before it changes nothing and asks the server for a full one.
+  /// Imports a presence report: once, in order. A full report replaces all of its server's
+  /// presence; a delta with a gap before it changes nothing and asks the server for a full one.
   func importPresence(_ header: ReportHeader, _ records: [PresenceRecord], at: WallTime)
     throws(StoreError) -> ImportResult
   /// Imports a task-status report: once, in order within its epoch (a gap is noted, not waited for:

@@ -1,5 +1,5 @@
-// What every backend demands of names, texts and headers before it writes them, so that all backends
-// accept and refuse the same and no text can break out of the column it is stored in.
+// What every backend demands of names, texts and headers before it writes them, so that all
+// backends accept and refuse the same and no text can break out of the column it is stored in.
 
 package import BGBModel
 

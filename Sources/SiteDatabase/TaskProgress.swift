@@ -1,5 +1,5 @@
-// How far an operation has come, as arithmetic without a database: every backend stores these fields
-// and changes them only here, so that the counters of all backends agree and always add up.
+// How far an operation has come, as arithmetic without a database: every backend stores these
+// fields and changes them only here, so that the counters of all backends agree and always add up.
 
 package import BGBModel
 
@@ -155,9 +155,9 @@ package struct KnownOutcome: Hashable, Sendable {
 
   /// What is known after a report's record; nil when that is nothing new.
   ///
-  /// `TaskState.replaces` decides, with one addition: a `cancelled` that the site only assumed gives
-  /// way to a real result. The report that the agent had begun was still under way when the operator
-  /// cancelled, and a computer that restarted must not be shown as spared.
+  /// `TaskState.replaces` decides, with one addition: a `cancelled` that the site only assumed
+  /// gives way to a real result. The report that the agent had begun was still under way when the
+  /// operator cancelled, and a computer that restarted must not be shown as spared.
   package func merged(with record: OutcomeRecord) -> KnownOutcome? {
     let new = record.outcome.state
     let isResult = new == .succeeded || new == .failed || new == .rejected

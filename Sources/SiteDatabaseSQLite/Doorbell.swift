@@ -9,8 +9,8 @@ import Synchronization
 
 /// The doorbells of one site, as one process rings and hears them.
 ///
-/// Sockets are named through `/proc/self/fd/N/`, for a Unix socket's name has room for 107 bytes and
-/// a site's path may be longer.
+/// Sockets are named through `/proc/self/fd/N/`, for a Unix socket's name has room for 107 bytes
+/// and a site's path may be longer.
 final class Doorbells: Sendable {
   private let directory: OwnedDescriptor
   private let sender: OwnedDescriptor

@@ -1,5 +1,5 @@
-// Making and looking at the database file with plain system calls, before SQLite touches it, and one
-// lock so that two programs started at once do not both create or migrate.
+// Making and looking at the database file with plain system calls, before SQLite touches it, and
+// one lock so that two programs started at once do not both create or migrate.
 
 import Glibc
 import SiteDatabase

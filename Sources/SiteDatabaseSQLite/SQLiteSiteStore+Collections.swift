@@ -1,5 +1,5 @@
-// Collections and policies in SQLite. Membership is decided in Swift (`SiteQuery`), the same for all
-// back ends; the two common cases, everybody and one client, are left to the database.
+// Collections and policies in SQLite. Membership is decided in Swift (`SiteQuery`), the same for
+// all back ends; the two common cases, everybody and one client, are left to the database.
 
 public import BGBModel
 import GRDB

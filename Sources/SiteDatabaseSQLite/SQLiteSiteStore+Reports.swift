@@ -1,5 +1,5 @@
-// Report imports in SQLite: one transaction a file, with its line in the ledger, so that a file that
-// comes again finds itself there.
+// Report imports in SQLite: one transaction a file, with its line in the ledger, so that a file
+// that comes again finds itself there.
 
 public import BGBModel
 import GRDB

@@ -1,5 +1,5 @@
-// The targets of an operation in SQLite: the members of its set, each with its outcome row or, without
-// one, with what holds for the rest.
+// The targets of an operation in SQLite: the members of its set, each with its outcome row or,
+// without one, with what holds for the rest.
 
 public import BGBModel
 import GRDB

@@ -11,7 +11,8 @@ public import SiteDatabase
 ///
 /// Any number of processes may have the same file open. A doorbell next to it (`run/server-N.bell`)
 /// wakes a server's `messages` call the moment another process has committed something for it.
-/// SQLite knows no users: who may write the file may change all of it, so its mode is the only guard.
+/// SQLite knows no users: who may write the file may change all of it, so its mode is the only
+/// guard.
 public final class SQLiteSiteStore: SiteStore {
   /// How long a call waits for the writer before it is `StoreError.unavailable`.
   static let busySeconds = 5.0
@@ -93,8 +94,9 @@ public final class SQLiteSiteStore: SiteStore {
 
   /// Opens a pool whose every commit is synced to disk.
   ///
-  /// GRDB opens pools with `synchronous=NORMAL`, which may lose the last transactions at a power cut.
-  /// What is acknowledged here is relied upon elsewhere (a server forgets, a report is deleted).
+  /// GRDB opens pools with `synchronous=NORMAL`, which may lose the last transactions at a power
+  /// cut. What is acknowledged here is relied upon elsewhere (a server forgets, a report is
+  /// deleted).
   private static func durablePool(_ path: String, _ busySeconds: Double) throws -> DatabasePool {
     let pool = try DatabasePool(path: path, configuration: configuration(busySeconds))
     try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }

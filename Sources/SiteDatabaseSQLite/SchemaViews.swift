@@ -1,5 +1,5 @@
-// The views: what an administrator reads with the `sqlite3` shell. The original's names where it has
-// them; times as RFC 3339 text, numbers as words.
+// The views: what an administrator reads with the `sqlite3` shell. The original's names where it
+// has them; times as RFC 3339 text, numbers as words.
 
 /// The views of the first migration.
 enum SchemaViews {

@@ -1,4 +1,5 @@
-// Contract: reports are imported once and in order; forged, foreign and repeated ones change nothing.
+// Contract: reports are imported once and in order; forged, foreign and repeated ones change
+// nothing.
 
 import BGBModel
 import SiteDatabase

@@ -153,11 +153,9 @@ import Testing
       try shell("SELECT OnlineStatus, Reason, Channel FROM v_BGB_ResStatus") == ["1|signedIn|tcp"])
     #expect(try shell("SELECT Kind, TaskGUID FROM v_BGB_Queue") == ["push|\(operation.taskID)"])
     #expect(try shell("SELECT TemplateID FROM BGB_TaskTemplate WHERE Name = 'restart'") == ["17"])
-    for view in [
-      "v_ClientAction", "v_BGB_ResTaskPush", "v_R_System", "v_BGB_ReportLedger",
-      "v_BGB_StatusMessage", "v_BGB_Audit",
-    ] {
-      #expect(try !shell("SELECT * FROM \(view)").isEmpty, "\(view)")
+    for view in SchemaViews.all {
+      let name = try #require(view.split(separator: " ").dropFirst(2).first)
+      #expect(try !shell("SELECT * FROM \(name)").isEmpty, "\(name)")
     }
   }
 

@@ -1,5 +1,5 @@
-// The query language of collection rules: what it takes, what it refuses and where, and that nothing
-// typed into it can bring a manager down.
+// The query language of collection rules: what it takes, what it refuses and where, and that
+// nothing typed into it can bring a manager down.
 
 import BGBModel
 import SiteDatabase

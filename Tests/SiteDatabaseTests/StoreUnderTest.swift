@@ -1,5 +1,5 @@
-// What every contract test starts from: an empty site in one of the back ends, and short ways to fill
-// it. Time is a number that tests choose.
+// What every contract test starts from: an empty site in one of the back ends, and short ways to
+// fill it. Time is a number that tests choose.
 
 import BGBModel
 import Glibc

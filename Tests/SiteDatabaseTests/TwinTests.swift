@@ -1,5 +1,5 @@
-// The memory store as the slow, plain twin of the SQLite store: the same random story is told to both,
-// and after each step they must answer alike and every counter must add up.
+// The memory store as the slow, plain twin of the SQLite store: the same random story is told to
+// both, and after each step they must answer alike and every counter must add up.
 
 import BGBModel
 import SiteDatabase
