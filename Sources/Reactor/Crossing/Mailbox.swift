@@ -77,8 +77,8 @@ public final class Mailbox<Letter: Sendable>: Sendable {
   /// Works on the queue alone.
   ///
   /// A Mutex that is contended passes from thread to thread inside the kernel, where the thread
-  /// sanitizer cannot see it and reports a race that is none. The counter says the same hand-over in
-  /// terms it understands. On x86-64 it is two plain moves.
+  /// sanitizer cannot see it and reports a race that is none. The counter says the same hand-over
+  /// in terms it understands. On x86-64 it is two plain moves.
   @inlinable
   func withLetters<Result>(_ body: (inout [Letter]) -> Result) -> Result {
     letters.withLock { letters in
