@@ -20,7 +20,7 @@ import Testing
         startAfter: WallTime(milliseconds: 6)),
       .started(testClient, task, boot: Bits128(high: 3, low: 4)),
       .outcome(
-        testClient, sequence: 1, isBound: true,
+        testClient, sequence: 1,
         TaskOutcome(
           taskID: task, state: .failed, code: -3, text: "größer", at: WallTime(milliseconds: 9))),
       .stored(testClient, upTo: 1),

@@ -372,9 +372,6 @@ import Testing
     desk.sync()
     desk.finish(.failed("no", code: 3))
     desk.push(TaskWish(action: 4_711))
-    var forged = key.push(scan(9))
-    forged.task.signature[5] ^= 1
-    desk.desk.push(testClient, forged, at: desk.now)
     desk.sync()
     let next = desk.crashed()
     #expect(next.desk.book == desk.desk.book)

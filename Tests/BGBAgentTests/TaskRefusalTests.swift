@@ -258,20 +258,38 @@ private func exclude(_ path: String) -> TaskWish {
     let key = try #require(Self.key)
     let desk = TestDesk(key: key)
     desk.welcome()
+    let before = desk.durableBytes
     for number in 0..<2_000 {
       var push = key.push(wish { $0.taskID = TaskID(Bits128(high: 9, low: UInt64(number))) })
       push.task.signature = []
       desk.desk.push(testClient, push, at: desk.now)
     }
     desk.sync()
-    #expect(desk.outcomes.count == 256)
+    #expect(desk.outcomes.count == 2_000, "each push is answered")
+    #expect(desk.durableBytes == before, "and nothing is written")
     #expect(desk.desk.book[testClient].tasks.isEmpty)
-    desk.desk.stored(testClient, upTo: .max)
-    var push = key.push(wish())
-    push.task.signature = []
-    desk.desk.push(testClient, push, at: desk.now)
+  }
+
+  @Test func `a refusal is told to the liar and not to the next server`() throws {
+    let key = try #require(Self.key)
+    let desk = TestDesk(key: key)
+    desk.welcome()
+    desk.push(wish { $0.targets = [otherClient] })
     desk.sync()
-    #expect(desk.outcomes.count == 257)
+    #expect(desk.outcomes.map(\.outcome.code) == [TaskRejection.notTarget.rawValue])
+    desk.desk.disconnected(testClient)
+    desk.welcome()
+    desk.sync()
+    #expect(desk.outcomes.count == 1)
+    // Its sequence confirms nothing that was not sent in this session.
+    desk.push(wish { $0.taskID = TaskID(Bits128(high: 5, low: 5)) })
+    desk.sync()
+    desk.desk.finished(desk.begun[0].key, .succeeded("ok"), at: desk.now)
+    desk.push(wish { $0.targets = [otherClient] })
+    let refusal = try #require(desk.outcomes.last)
+    desk.desk.stored(testClient, upTo: refusal.sequence)
+    desk.sync()
+    #expect(desk.outcomes.last?.outcome.state == .succeeded)
   }
 
   @Test func `a server that lies about the time cannot go back behind a signed moment`() throws {

@@ -17,8 +17,8 @@ public enum JournalRecord: Equatable, Sendable {
   case received(ClientID, statement: [UInt8], at: WallTime, startAfter: WallTime)
   /// A task is about to be done: from here on it is never begun again.
   case started(ClientID, TaskID, boot: Bits128)
-  /// News of a task with its sequence; `isBound` says that the task is known and this is its state.
-  case outcome(ClientID, sequence: UInt64, isBound: Bool, TaskOutcome)
+  /// News of a task with its sequence.
+  case outcome(ClientID, sequence: UInt64, TaskOutcome)
   /// The server has everything up to this sequence.
   case stored(ClientID, upTo: UInt64)
   /// A task that ended, after compaction: enough to know it again.
@@ -70,10 +70,9 @@ public enum JournalRecord: Equatable, Sendable {
       writer.bits128(client.bits)
       writer.bits128(task.bits)
       writer.bits128(boot)
-    case .outcome(let client, let sequence, let isBound, let outcome):
+    case .outcome(let client, let sequence, let outcome):
       writer.bits128(client.bits)
       writer.integer(sequence)
-      writer.integer(UInt8(isBound ? 1 : 0))
       writer.bits128(outcome.taskID.bits)
       writer.integer(outcome.state.rawValue)
       writer.signed32(outcome.code)
@@ -129,14 +128,13 @@ public enum JournalRecord: Equatable, Sendable {
   ) throws(CodingError) -> JournalRecord {
     let client = ClientID(try reader.bits128())
     let sequence: UInt64 = try reader.integer()
-    let isBound = try reader.integer(UInt8.self) == 1
     let task = TaskID(try reader.bits128())
     guard let state = TaskState(rawValue: try reader.integer()) else { throw .badValue }
     let code = try reader.signed32()
     let at = try reader.wallTime()
     let text = try reader.text(limit: Limits.outcomeTextBytesMax)
     return .outcome(
-      client, sequence: sequence, isBound: isBound,
+      client, sequence: sequence,
       TaskOutcome(taskID: task, state: state, code: code, text: text, at: at))
   }
 }

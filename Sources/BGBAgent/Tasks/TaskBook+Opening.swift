@@ -52,7 +52,7 @@ extension TaskBook {
         let outcome = TaskOutcome(
           taskID: task, state: end.state, code: 0, text: end.text, at: now)
         let sequence = self[client].nextSequence
-        apply(.outcome(client, sequence: sequence, isBound: true, outcome))
+        apply(.outcome(client, sequence: sequence, outcome))
         remarks.append("task \(task): \(end.text)")
       }
     }

@@ -9,8 +9,6 @@ import BGBSigning
 public struct NumberedOutcome: Equatable, Sendable {
   /// Its number, ascending through the journal's life.
   public var sequence: UInt64
-  /// Whether the task is known and this is its state; a refused forgery binds nothing.
-  public var isBound: Bool
   /// The news.
   public var outcome: TaskOutcome
 }
@@ -66,7 +64,7 @@ public struct TaskBook: Equatable, Sendable {
   /// written.
   mutating func forget(_ task: TaskID, of client: ClientID) {
     clients[client]?.tasks[task] = nil
-    clients[client]?.unstored.removeAll { $0.isBound && $0.outcome.taskID == task }
+    clients[client]?.unstored.removeAll { $0.outcome.taskID == task }
   }
 
   /// Takes a beginning back that was never written, with its news.
@@ -109,14 +107,14 @@ public struct TaskBook: Equatable, Sendable {
         case .received(let statement, _) = entry.phase
       else { return }
       clients[client]?.tasks[task]?.phase = .started(statement: statement, boot: boot)
-    case .outcome(let client, let sequence, let isBound, let outcome):
-      take(NumberedOutcome(sequence: sequence, isBound: isBound, outcome: outcome), of: client)
+    case .outcome(let client, let sequence, let outcome):
+      take(NumberedOutcome(sequence: sequence, outcome: outcome), of: client)
     case .stored(let client, let upTo):
       clients[client]?.unstored.removeAll { $0.sequence <= upTo }
       if let last = clients[client]?.storedUpTo { clients[client]?.storedUpTo = max(last, upTo) }
     case .known(let client, let task, let digest, let forgetAt):
       let nothing = NumberedOutcome(
-        sequence: 0, isBound: true,
+        sequence: 0,
         outcome: TaskOutcome(taskID: task, state: .unknown, at: forgetAt))
       clients[client, default: ClientBook()].tasks[task] = TaskEntry(
         digest: digest, forgetAt: forgetAt, phase: .ended(nothing))
@@ -132,7 +130,7 @@ public struct TaskBook: Equatable, Sendable {
     clients[client] = nil
     if news.sequence > book.storedUpTo { book.unstored.append(news) }
     book.nextSequence = max(book.nextSequence, news.sequence &+ 1)
-    if news.isBound, news.outcome.state.isFinal {
+    if news.outcome.state.isFinal {
       book.tasks[news.outcome.taskID]?.phase = .ended(news)
     }
     clients[client] = book
@@ -168,7 +166,7 @@ public struct TaskBook: Equatable, Sendable {
       }
       for one in news.sorted(by: { $0.sequence < $1.sequence }) where one.sequence > 0 {
         records.append(
-          .outcome(client, sequence: one.sequence, isBound: one.isBound, one.outcome))
+          .outcome(client, sequence: one.sequence, one.outcome))
       }
       records.append(.stored(client, upTo: book.storedUpTo))
       records.append(

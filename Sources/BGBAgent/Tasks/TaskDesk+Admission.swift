@@ -88,7 +88,9 @@ extension TaskDesk {
     clock: WallTime, at now: Moment
   ) {
     let key = TaskKey(client: client, task: statement.taskID)
-    guard health == .sound else { return refuseUnwritten(key, pushID: pushID, at: now) }
+    guard health == .sound else {
+      return refuse(client, statement.taskID, .journalFailed, pushID: pushID, at: now)
+    }
     let action: ClientAction
     switch judge(statement) {
     case .success(let judged): action = judged
@@ -152,8 +154,11 @@ extension TaskDesk {
     return window == 0 ? 0 : UInt64.random(in: 0..<window, using: &random)
   }
 
-  /// Refuses a task that does not become ours; the refusal is news like any other, but binds
-  /// nothing.
+  /// Refuses a task that does not become ours, to the server that pushed it and to nobody else.
+  ///
+  /// Not journalled and not told again in a later session: a liar must not fill the disk, and an
+  /// honest server ends the session of an agent that reports on a task it was never given, so that
+  /// one lie would keep the agent away from every server.
   private func refuse(
     _ client: ClientID, _ task: TaskID?, _ rejection: TaskRejection, pushID: UInt64, at now: Moment
   ) {
@@ -164,18 +169,7 @@ extension TaskDesk {
       orders.append(.send(client, .liveData(LiveData([value]))))
       return
     }
-    let waits = book[client].unstored.contains { news in
-      !news.isBound && news.outcome.taskID == task && news.outcome.code == rejection.rawValue
-    }
-    guard !waits, (clients[client]?.refusals ?? 0) < rules.refusalsMax else { return }
-    guard health == .sound else {
-      return refuseUnwritten(TaskKey(client: client, task: task), pushID: pushID, at: now)
-    }
-    clients[client]?.refusals += 1
-    let outcome = TaskOutcome(
-      taskID: task, state: .rejected, code: rejection.rawValue, text: rejection.sentence,
-      at: time(of: client, at: now))
-    tell(client, outcome, isBound: false, pushID: pushID)
+    answerUnwritten(TaskKey(client: client, task: task), rejection, pushID: pushID, at: now)
   }
 }
 

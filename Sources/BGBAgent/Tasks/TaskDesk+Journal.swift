@@ -139,7 +139,8 @@ extension TaskDesk {
         _ = plan.remove(key)
         running[key] = nil
         book.forget(key.task, of: key.client)
-        refuseUnwritten(key, pushID: pushID, at: now)
+        orders.append(.told(key.client, .refused(key.task, .journalFailed)))
+        answerUnwritten(key, .journalFailed, pushID: pushID, at: now)
       case .begin(let order):
         running[order.key] = nil
         guard let entry = book[order.key.client].tasks[order.key.task],
@@ -157,13 +158,14 @@ extension TaskDesk {
     line = kept
   }
 
-  /// Refuses a task because the journal cannot be written; the refusal itself is not journalled.
-  func refuseUnwritten(_ key: TaskKey, pushID: UInt64, at now: Moment) {
-    orders.append(.told(key.client, .refused(key.task, .journalFailed)))
+  /// Refuses a task with an answer that is not journalled.
+  func answerUnwritten(
+    _ key: TaskKey, _ rejection: TaskRejection, pushID: UInt64, at now: Moment
+  ) {
     guard pushID != 0 else { return }
     let outcome = TaskOutcome(
-      taskID: key.task, state: .rejected, code: TaskRejection.journalFailed.rawValue,
-      text: "the agent cannot write its journal", at: time(of: key.client, at: now))
+      taskID: key.task, state: .rejected, code: rejection.rawValue, text: rejection.sentence,
+      at: time(of: key.client, at: now))
     let sequence = book.spendSequence(of: key.client)
     let report = OutcomeReport(pushID: pushID, sequence: sequence, outcome: outcome)
     orders.append(.send(key.client, .taskOutcome(report)))

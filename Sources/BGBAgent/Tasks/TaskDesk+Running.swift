@@ -69,7 +69,7 @@ extension TaskDesk {
   private func tellStarted(_ key: TaskKey, at now: Moment) {
     let outcome = TaskOutcome(
       taskID: key.task, state: .started, at: time(of: key.client, at: now))
-    tell(key.client, outcome, isBound: true, pushID: 0)
+    tell(key.client, outcome, pushID: 0)
   }
 
   /// Ends a task of ours.
@@ -82,16 +82,16 @@ extension TaskDesk {
       text: String(text.cut(toBytes: Limits.outcomeTextBytesMax)),
       at: time(of: key.client, at: now))
     orders.append(.told(key.client, .ended(outcome)))
-    tell(key.client, outcome, isBound: true, pushID: pushID)
+    tell(key.client, outcome, pushID: pushID)
   }
 
   /// Writes news down; it is sent when it is durable.
-  func tell(_ client: ClientID, _ outcome: TaskOutcome, isBound: Bool, pushID: UInt64) {
+  func tell(_ client: ClientID, _ outcome: TaskOutcome, pushID: UInt64) {
     let sequence = book[client].nextSequence
     if pushID != 0, clients[client]?.isConnected == true {
       clients[client]?.pushIDs[sequence] = pushID
     }
-    note(.outcome(client, sequence: sequence, isBound: isBound, outcome))
+    note(.outcome(client, sequence: sequence, outcome))
     lineUp(.news(client, sequence: sequence))
   }
 

@@ -49,9 +49,6 @@ public struct DeskRules: Sendable {
   /// The journal is written anew, without what was forgotten, after so many appended bytes, and not
   /// before they are twice what the last new file held.
   public var compactBytes = 4 << 20
-  /// Refusals of tasks nobody vouches for that may wait for the server: a liar must not fill the
-  /// disk.
-  public var refusalsMax = 256
 
   /// The strict rules of a site.
   public init(
@@ -125,8 +122,6 @@ public final class TaskDesk {
     var durable: UInt64
     /// Pushes that an outcome answers, by the outcome's sequence.
     var pushIDs: [UInt64: UInt64] = [:]
-    /// Refusals that wait to be stored.
-    var refusals = 0
   }
 
   /// How the journal stands.
@@ -245,7 +240,6 @@ public final class TaskDesk {
     let proven = min(upTo, cursor)
     guard proven > book[client].storedUpTo else { return }
     note(.stored(client, upTo: proven), isUrgent: false)
-    clients[client]?.refusals = book[client].unstored.count { !$0.isBound }
     orders.append(.told(client, .stored(proven)))
   }
 
