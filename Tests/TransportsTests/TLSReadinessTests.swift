@@ -221,7 +221,8 @@ struct TLSReadinessTests {
     let whole = try Stage()
     whole.shakeHands()
     let length = try #require(whole.wire.delivered[.toServer])
-    for stop in stride(from: 0, to: length - 1, by: 61) {
+    // Signatures differ by a few bytes in length, so the last few places would not stop every one.
+    for stop in stride(from: 0, to: length - 24, by: 61) {
       let stage = try Stage()
       var step = HandshakeStep.wouldBlock(.readable)
       for _ in 0..<6 {

@@ -64,8 +64,10 @@ func alertNumber(ofReason reason: Int32) -> Int32? {
 
 /// The words for a reason code of the TLS library.
 func opensslReasonText(_ reason: Int32) -> String {
-  reason == 0
-    ? "no reason given" : OpenSSLError(code: copenssl_ERR_PACK(ERR_LIB_SSL, 0, reason)).text
+  // The words are loaded with the first context, which may not have been made yet.
+  OPENSSL_init_ssl(UInt64(OPENSSL_INIT_LOAD_SSL_STRINGS), nil)
+  if reason == 0 { return "no reason given" }
+  return OpenSSLError(code: copenssl_ERR_PACK(ERR_LIB_SSL, 0, reason)).text
 }
 
 /// The words for an alert's number.
