@@ -2,6 +2,9 @@
 // by the server's sessions and by the agent. It decides nothing: deadlines, budgets and the reason
 // for closing are its owner's, who asks (pull) and is never called.
 //
+// First `handshake()` on each event that `mayReceive(on:)` lets through, until it is done (at once
+// without TLS); to receive before that is a mistake of the owner's and answers `.failed`.
+//
 // A turn with it: `mayReceive(on:)` and `mayFlush(on:)` say what an event lets run;
 // `receive(into:)` and `flush(now:)` run it; `enqueue(_:now:)` any time; `settle(_:)` once, at the
 // end; and as long as `hasLeftovers`, the loop must not sleep.
