@@ -377,3 +377,42 @@ import Testing
     #expect(next.desk.book == desk.desk.book)
   }
 }
+
+@Suite struct StartPlanTests {
+  private func task(_ number: UInt64, at start: UInt64) -> WaitingTask {
+    WaitingTask(
+      order: ActionOrder(
+        key: TaskKey(client: testClient, task: TaskID(Bits128(high: 0, low: number))),
+        action: .quickScan, parameters: .none, runMilliseconds: 1),
+      startBefore: WallTime(milliseconds: Int64(start)), startAt: Ticks(milliseconds: start))
+  }
+
+  @Test func `tasks become ready in the order of their moments`() {
+    var random = JitterRandom(seed: 4)
+    for _ in 0..<50 {
+      var plan = StartPlan(limit: 200)
+      let starts = (0..<200).map { _ in UInt64.random(in: 0..<1_000, using: &random) }
+      for (number, start) in starts.enumerated() {
+        let isPlanned = plan.add(task(UInt64(number), at: start))
+        #expect(isPlanned)
+      }
+      let isTooMany = !plan.add(task(999, at: 1))
+      #expect(isTooMany, "the limit holds")
+      let removed = Set((0..<200).filter { _ in Bool.random(using: &random) })
+      for number in removed {
+        let key = task(UInt64(number), at: 0).order.key
+        let (first, second) = (plan.remove(key), plan.remove(key))
+        #expect(first?.order.key == key)
+        #expect(second == nil)
+      }
+      for now in stride(from: 0, to: 1_001, by: 50) {
+        plan.advance(to: Ticks(milliseconds: UInt64(now))) { $0.startAt + 10 }
+        #expect(plan.nextStart.map { $0 > Ticks(milliseconds: UInt64(now)) } ?? true)
+        #expect(plan.ready.allSatisfy { $0.startAt + 10 >= plan.nextExpiry })
+      }
+      let left = starts.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
+      #expect(plan.ready.map(\.startAt.milliseconds) == left.sorted())
+      #expect(plan.count == left.count)
+    }
+  }
+}

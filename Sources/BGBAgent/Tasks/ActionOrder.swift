@@ -94,7 +94,7 @@ public struct ActionResult: Equatable, Sendable {
   }
 }
 
-/// Actions of one lane never run at the same time: they share a file or a program.
+/// Actions of one client in one lane never run at the same time: they share a file or a program.
 public enum ActionLane: Hashable, Sendable {
   /// Everything around the malware scanner.
   case scanner

@@ -29,6 +29,9 @@ public struct StartPlan: Sendable {
   /// Tasks whose moment has come, oldest first.
   public private(set) var ready: [WaitingTask] = []
 
+  /// No ready task expires before this moment; not the exact one, so that it costs no search.
+  public private(set) var nextExpiry = Ticks.never
+
   /// Begins empty.
   public init(limit: Int) { self.limit = limit }
 
@@ -50,12 +53,18 @@ public struct StartPlan: Sendable {
     return true
   }
 
-  /// Moves the tasks whose moment has come to `ready`.
-  public mutating func advance(to now: Ticks) {
+  /// Moves the tasks whose moment has come to `ready`; `expiry` says when one comes too late.
+  public mutating func advance(to now: Ticks, expiry: (WaitingTask) -> Ticks) {
     while let first = heap.first, first.startAt <= now {
       ready.append(first)
+      nextExpiry = min(nextExpiry, expiry(first))
       removeFirst()
     }
+  }
+
+  /// Looks at every ready task for the next expiry.
+  public mutating func learnExpiry(_ expiry: (WaitingTask) -> Ticks) {
+    nextExpiry = ready.reduce(.never) { min($0, expiry($1)) }
   }
 
   /// Takes the first ready task that fits.

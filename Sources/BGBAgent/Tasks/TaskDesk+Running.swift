@@ -36,22 +36,36 @@ extension TaskDesk {
 
   /// Begins what may begin and ends what may not begin any more.
   func advance(at now: Moment) {
-    plan.advance(to: now.ticks)
-    while let late = plan.takeReady(where: { isLate($0, at: now) }) {
-      end(
-        late.order.key, .expired, text: "not started before its deadline", pushID: 0, at: now)
-    }
+    plan.advance(to: now.ticks) { expiry(of: $0) }
+    if now.ticks >= plan.nextExpiry { endLate(at: now) }
     guard health == .sound, beginsActions else { return }
     while running.count < rules.parallelMax,
-      let task = plan.takeReady(where: { !running.values.contains(ActionLane($0.order)) })
+      let task = plan.takeReady(where: { !isLaneTaken($0.order) })
     {
-      if let instant = rules.instant {
+      if isLate(task, at: now) {
+        end(task.order.key, .expired, text: TaskDesk.lateText, pushID: 0, at: now)
+      } else if let instant = rules.instant {
         let result = instant(task.order)
         end(task.order.key, result.state, code: result.code, text: result.text, pushID: 0, at: now)
       } else {
         begin(task.order, at: now)
       }
     }
+  }
+
+  private static let lateText = "not started before its deadline"
+
+  /// Ends every waiting task whose deadline has come, and learns when the next one will.
+  private func endLate(at now: Moment) {
+    while let late = plan.takeReady(where: { isLate($0, at: now) }) {
+      end(late.order.key, .expired, text: TaskDesk.lateText, pushID: 0, at: now)
+    }
+    plan.learnExpiry { expiry(of: $0) }
+  }
+
+  private func isLaneTaken(_ order: ActionOrder) -> Bool {
+    let lane = ActionLane(order)
+    return running.contains { $0.key.client == order.key.client && $0.value == lane }
   }
 
   private func isLate(_ task: WaitingTask, at now: Moment) -> Bool {

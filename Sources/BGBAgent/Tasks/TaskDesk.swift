@@ -193,12 +193,13 @@ public final class TaskDesk {
   public var deadline: Ticks {
     var earliest = plan.nextStart ?? .never
     for one in held.values { earliest = min(earliest, one.deadline) }
-    for task in plan.ready { earliest = min(earliest, expiry(of: task)) }
+    earliest = min(earliest, plan.nextExpiry)
     if case .broken(let retryAt) = health { earliest = min(earliest, retryAt) }
     return earliest
   }
 
-  private func expiry(of task: WaitingTask) -> Ticks {
+  /// When a task's start comes too late, by the server's clock as it is known now.
+  func expiry(of task: WaitingTask) -> Ticks {
     guard let clock = clients[task.order.key.client]?.clock, let known = clock.readAt else {
       return .never
     }
