@@ -73,7 +73,8 @@ struct APIServer: Sendable {
   ) async throws -> Call {
     var call = Call(actor: try await actor(context.channel))
     for (name, value) in context.parameters {
-      call.path[String(name)] = String(value)
+      guard let decoded = String(value).percentDecoded else { throw Refusal.noRoute }
+      call.path[String(name)] = decoded
     }
     for (name, value) in request.uri.queryParameters {
       call.query[String(name)] = String(value)

@@ -34,8 +34,7 @@ struct EnrolmentOffice: Sendable {
   let clock: SiteClock
   let gauges: ManagerGauges
 
-  /// Adds clients: all names and requests are checked before the first is added, so that a fault in
-  /// one leaves nothing behind.
+  /// Adds clients, all or none, with a certificate for each.
   func admit(
     _ applications: [ClientApplication], by actor: String
   ) throws(Refusal) -> [JSONValue] {
@@ -60,21 +59,19 @@ struct EnrolmentOffice: Sendable {
       } catch { throw EnrolmentOffice.refusal(error, name: application.name) }
       prepared.append((application, clientID, certificate))
     }
-    var answers: [JSONValue] = []
-    for (application, clientID, certificate) in prepared {
-      let client = try asking { () throws(StoreError) in
-        try store.addClient(
-          clientID, name: application.name, tags: application.tags, by: actor, at: now)
-      }
-      gauges.add(.certificatesIssued, 1)
-      answers.append(
-        .members([
-          "client": client.json, "certificate": .text(certificate),
-          "ca": .text(authority.certificatePEM), "taskKeys": .text(taskKeysPEM),
-          "siteCode": .text("\(authority.site)"),
-        ]))
+    let clients = try asking { () throws(StoreError) in
+      try store.addClients(
+        prepared.map { NewClient(clientID: $0.1, name: $0.0.name, tags: $0.0.tags) },
+        by: actor, at: now)
     }
-    return answers
+    gauges.add(.certificatesIssued, clients.count)
+    return zip(clients, prepared).map { client, application in
+      .members([
+        "client": client.json, "certificate": .text(application.2),
+        "ca": .text(authority.certificatePEM), "taskKeys": .text(taskKeysPEM),
+        "siteCode": .text("\(authority.site)"),
+      ])
+    }
   }
 
   /// Adds a notification server.
