@@ -2,6 +2,7 @@
 // import, counter.
 
 import Foundation
+import Glibc
 import Testing
 
 @Suite(.serialized) struct MainJobTests {
@@ -91,6 +92,33 @@ import Testing
     #expect(counts["cancelled"] == 1)
     #expect(stage.runCount("pc2") == 0)
     try stage.verify(operation)
+  }
+
+  @Test func reloadOfSettingsAndCertificatesDropsNobody() throws {
+    let stage = try Stage()
+    try stage.startServer()
+    try stage.addClients(["pc1", "pc2"])
+    try stage.startAgent("pc1")
+    try stage.startAgent("pc2")
+    try stage.waitOnline(2)
+    try stage.setServer(["keep-alive": "7m"])
+    for _ in 0..<3 { stage.server?.signal(SIGHUP) }
+    try eventually("the reload is in the log") {
+      try stage.serverLog().contains("reloaded")
+    }
+    // A broken file changes nothing and nobody.
+    try stage.setServer(["keep-alive": "many", "listen": "nowhere"])
+    stage.server?.signal(SIGHUP)
+    try eventually("the refusal is in the log") {
+      try stage.serverLog().contains("reload refused")
+    }
+    #expect(try stage.metric("online_clients") == 2)
+    #expect(try stage.metric("sign_ins_total") == 2)
+    let operation = try stage.start(
+      "site-defined", ["--collection", "All Systems", "--param", "name=mark"])
+    try eventually("both have done it") { try stage.counts(operation)["succeeded"] == 2 }
+    #expect(stage.server?.stop() == 0)
+    #expect(try stage.metric("online_clients") == -1, "a stopped server answers nobody")
   }
 
   /// The one-hour rule with real processes and the shortest validity there is; virtual time has the

@@ -81,6 +81,7 @@ final class ShardHarness {
   let journalBox: Mailbox<JournalLetter>
   let siteBox: Mailbox<SiteLetter>
   private(set) var reports: [Report] = []
+  private(set) var policyQuestions: [(token: Token, client: ClientID, entityTag: String?)] = []
   /// While false, the journal keeps what it gets and confirms nothing.
   var journalStores = true
   private(set) var journalled: [OutcomeRecord] = []
@@ -101,6 +102,10 @@ final class ShardHarness {
       ShardListener(listener: try Listener(address), role: .policy),
       ShardListener(listener: try Listener(address), role: .watch),
     ]
+    // Small kernel buffers, inherited by accepted sockets: a slow reader shows after kilobytes.
+    for entry in listeners {
+      try StreamSocket.setBufferSizes(entry.listener.fd, send: 4_096, receive: nil)
+    }
     shard = try Shard(
       loop: try Loop(time: time.source), mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(site: try Sample.site(), serverID: ServerID(1), epoch: 5),
@@ -121,9 +126,13 @@ final class ShardHarness {
     var letters: [SiteLetter] = []
     siteBox.takeAll(into: &letters)
     for letter in letters {
-      guard case .report(let report, _) = letter else { continue }
-      reports.append(report)
-      shardBox.post(.reportDelivered(report.header.kind, sequence: report.header.sequence))
+      switch letter {
+      case .report(let report, _):
+        reports.append(report)
+        shardBox.post(.reportDelivered(report.header.kind, sequence: report.header.sequence))
+      case .policy(let token, let client, let tag): policyQuestions.append((token, client, tag))
+      case .status, .end: continue
+      }
     }
   }
 
@@ -219,6 +228,7 @@ final class TestAgent {
     self.now = now
     poller = try Poller()
     let socket = try StreamSocket.connect(to: port)
+    try StreamSocket.setBufferSizes(socket.raw, send: nil, receive: 4_096)
     let context = try site.clientContext(clientID, days: days)
     let transport = try TLSTransport(
       socket, context: context, serverName: "localhost", session: session)

@@ -152,6 +152,10 @@ final class Stage {
 
   func crashServer() { server?.crash() }
 
+  func serverLog() throws -> String {
+    try String(contentsOfFile: path("servers/mp1/logs/BGBServer.log"), encoding: .utf8)
+  }
+
   /// A metric of the server.
   func metric(_ name: String) throws -> Int {
     let text = try run(
