@@ -1,6 +1,7 @@
 // Letters cross from any thread: none lost, none doubled, each sender's in order, the bell rung as
 // needed.
 
+import Glibc
 import Reactor
 import Synchronization
 import Testing
@@ -108,5 +109,34 @@ import Testing
       #expect(letters == [round + 1])
     }
     thread.join()
+  }
+
+  @Test func theLastLetterOfABurstIsNotLeftLying() throws {
+    final class Received: Sendable {
+      let count = Atomic<Int>(0)
+      let givenUp = Atomic<Bool>(false)
+    }
+    let rounds = 20_000
+    let mailbox = try Mailbox<Int>()
+    let received = Received()
+    let writer = try KernelThread.start(name: "writer") {
+      for round in 1...rounds {
+        for letter in 0..<3 { mailbox.post(letter) }
+        while received.count.load(ordering: .acquiring) < 3 * round {
+          if received.givenUp.load(ordering: .relaxed) { return }
+          sched_yield()
+        }
+      }
+    }
+    var letters: [Int] = []
+    var count = 0
+    while count < 3 * rounds, awaitReadable(mailbox.bell.fd) {
+      letters.removeAll(keepingCapacity: true)
+      count += mailbox.takeAll(into: &letters)
+      received.count.store(count, ordering: .releasing)
+    }
+    received.givenUp.store(true, ordering: .relaxed)
+    writer.join()
+    #expect(count == 3 * rounds, "a letter was posted while the bell was being silenced")
   }
 }

@@ -245,6 +245,7 @@ import Testing
     // An hour is four digits: an entry begins at most at the fourth level and moves down three
     // times, once more if a carry into the fifth digit fell into the hour.
     #expect(wheel.cascades <= UInt64(million) * 4)
+    #expect(wheel.cascades >= UInt64(million) * 2, "they are counted")
     wheel.checkInvariants()
   }
 }
