@@ -35,7 +35,16 @@ public enum PresenceReason: UInt8, Sendable, CaseIterable {
   case serverStopped = 9
 
   /// The word shown to people.
-  public var name: String { "\(self)" }
+  public var name: String { PresenceReason.names[Int(rawValue)] }
+
+  /// Finds a reason by its word.
+  public init?(named text: some StringProtocol) {
+    guard let index = PresenceReason.names.firstIndex(where: { $0 == text }) else { return nil }
+    self = PresenceReason.allCases[index]
+  }
+
+  /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.
+  private static let names = allCases.map { "\($0)" }
 }
 
 /// What a server knows of one client.

@@ -57,13 +57,16 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
   }
 
   /// The word shown to people.
-  public var name: String { "\(self)" }
+  public var name: String { TaskState.names[Int(rawValue)] }
 
   /// Finds a state by its word.
-  public init?(named text: String) {
-    guard let state = TaskState.allCases.first(where: { $0.name == text }) else { return nil }
-    self = state
+  public init?(named text: some StringProtocol) {
+    guard let index = TaskState.names.firstIndex(where: { $0 == text }) else { return nil }
+    self = TaskState.allCases[index]
   }
+
+  /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.
+  private static let names = allCases.map { "\($0)" }
 }
 
 /// Why an agent refuses a task; the raw value travels as the outcome's code.

@@ -34,13 +34,31 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
     let (day, rest) = WallTime.floorDivide(clamped, 86_400_000)
     let (year, month, dayOfMonth) = WallTime.civil(fromDays: day)
     let seconds = rest / 1000
-    let date = "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfMonth, 2))"
-    let time = "\(pad(seconds / 3600, 2)):\(pad(seconds / 60 % 60, 2)):\(pad(seconds % 60, 2))"
-    return "\(date)T\(time).\(pad(rest % 1000, 3))Z"
+    var text: [UInt8] = []
+    text.reserveCapacity(24)
+    WallTime.append(year, digits: 4, before: "-", to: &text)
+    WallTime.append(month, digits: 2, before: "-", to: &text)
+    WallTime.append(dayOfMonth, digits: 2, before: "T", to: &text)
+    WallTime.append(seconds / 3600, digits: 2, before: ":", to: &text)
+    WallTime.append(seconds / 60 % 60, digits: 2, before: ":", to: &text)
+    WallTime.append(seconds % 60, digits: 2, before: ".", to: &text)
+    WallTime.append(rest % 1000, digits: 3, before: "Z", to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private static func append(
+    _ value: Int64, digits: Int, before separator: Unicode.Scalar, to text: inout [UInt8]
+  ) {
+    var divisor: Int64 = digits == 4 ? 1000 : digits == 3 ? 100 : 10
+    while divisor > 0 {
+      text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+      divisor /= 10
+    }
+    text.append(UInt8(ascii: separator))
   }
 
   /// Reads what `description` writes, and the same without fraction; nil for anything else.
-  public init?(rfc3339 text: String) {
+  public init?(rfc3339 text: some StringProtocol) {
     let bytes = Array(text.utf8)
     guard bytes.count == 20 || bytes.count == 24, bytes[bytes.count - 1] == UInt8(ascii: "Z") else {
       return nil
@@ -53,10 +71,10 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
       }
       return value
     }
-    let separators: [(Int, Character)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
-    for (position, character) in separators where bytes[position] != character.asciiValue {
-      return nil
-    }
+    guard bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
+      bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
+      bytes[16] == UInt8(ascii: ":")
+    else { return nil }
     guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
       let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
       (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 60
@@ -69,11 +87,6 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
     let days = WallTime.days(year: year, month: month, day: day)
     guard WallTime.civil(fromDays: days) == (year, month, day) else { return nil }
     milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction
-  }
-
-  private func pad(_ value: Int64, _ width: Int) -> String {
-    let digits = String(value)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 
   private static func floorDivide(_ value: Int64, _ divisor: Int64) -> (Int64, Int64) {

@@ -62,7 +62,7 @@ extension PresenceRecord {
     guard fields.count == 11, let clientID = ClientID(fields[0]),
       fields[1] == "online" || fields[1] == "offline", let since = ReportText.moment(fields[2]),
       let lastProof = ReportText.moment(fields[3]),
-      let reason = PresenceReason.allCases.first(where: { $0.name == fields[4] }),
+      let reason = PresenceReason(named: fields[4]),
       let channel = ChannelKind.allCases.first(where: { $0.name == fields[5] }),
       let session = ReportText.number(fields[6], UInt64.self),
       let hostname = ReportText.unescape(fields[7], limit: Limits.hostnameBytesMax),
@@ -100,7 +100,7 @@ extension OutcomeRecord {
   init?(reportLine line: Substring) {
     let fields = ReportText.split(line, at: "\t")
     guard fields.count == 7, let clientID = ClientID(fields[0]), let taskID = TaskID(fields[1]),
-      let state = TaskState(named: String(fields[2])),
+      let state = TaskState(named: fields[2]),
       let code = ReportText.number(fields[3], Int32.self),
       let pushes = ReportText.number(fields[4], UInt32.self),
       let at = ReportText.moment(fields[5]),

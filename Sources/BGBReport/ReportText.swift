@@ -71,7 +71,7 @@ enum ReportText {
 
   /// A moment with milliseconds, as reports write it.
   static func moment(_ field: Substring) -> WallTime? {
-    field.utf8.count == 24 ? WallTime(rfc3339: String(field)) : nil
+    field.utf8.count == 24 ? WallTime(rfc3339: field) : nil
   }
 
   private static func hexadecimal(_ byte: UInt8) -> String {

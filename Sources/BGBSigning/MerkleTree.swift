@@ -83,7 +83,8 @@ public struct MerkleTree: Sendable {
     var path: [UInt8] = []
     path.reserveCapacity(levelStarts.count * Limits.hashBytes)
     for sibling in siblings(of: index) {
-      path.append(contentsOf: nodes[sibling * Limits.hashBytes..<(sibling + 1) * Limits.hashBytes])
+      let start = sibling * Limits.hashBytes
+      path += nodes[start..<start + Limits.hashBytes]
     }
     return path
   }

@@ -27,8 +27,9 @@ public struct FrameReader: Sendable {
   /// Takes bytes that were read; after an error they are dropped.
   public mutating func append(_ bytes: Span<UInt8>) {
     guard failure == nil, !bytes.isEmpty else { return }
-    buffer.reserveCapacity(buffer.count + bytes.count)
-    for index in bytes.indices { buffer.append(bytes[index]) }
+    buffer.append(addingCapacity: bytes.count) { room in
+      for index in bytes.indices { room.append(bytes[index]) }
+    }
   }
 
   /// Takes bytes that were read; after an error they are dropped.
