@@ -1,5 +1,5 @@
-// Whole command lines against a manager of canned answers: what is asked, what is printed where, and the
-// exit code.
+// Whole command lines against a manager of canned answers: what is asked, what is printed where,
+// and the exit code.
 
 import BGBModel
 import Foundation

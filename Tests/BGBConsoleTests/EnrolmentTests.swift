@@ -1,5 +1,5 @@
-// Making a site, servers and clients: what stands on the disk afterwards, with which modes, and that
-// nothing is left or lost when it goes wrong.
+// Making a site, servers and clients: what stands on the disk afterwards, with which modes, and
+// that nothing is left or lost when it goes wrong.
 
 import BGBModel
 import Foundation

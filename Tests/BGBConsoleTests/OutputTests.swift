@@ -102,6 +102,12 @@ import Testing
   @Test(arguments: ["", "5", "m", "1m1h", "1x", "9223372036854775807d", "-1m", "1 m", "٣m"])
   func whatIsNoDurationIsNot(_ text: String) { #expect(NumberText.seconds(of: text) == nil) }
 
+  @Test func errorsShowCodeAndNextStepOnTheirLines() {
+    let error = ConsoleError(.failure, "no\nway", code: "BGB-1", hint: "a\u{7}")
+    #expect(error.lines == "bgb: no\\nway (BGB-1)\n  a\\u{7}")
+    #expect(ConsoleError(.failure, "plain").lines == "bgb: plain")
+  }
+
   @Test func percentIsHundredOnlyAtTheEnd() {
     #expect(NumberText.percent(0, of: 3) == 0)
     #expect(NumberText.percent(99_999, of: 100_000) == 99)

@@ -1,4 +1,5 @@
-// Requests against a real socket: what is sent, what comes back, and every way in which it does not.
+// Requests against a real socket: what is sent, what comes back, and every way in which it does
+// not.
 
 import Synchronization
 import Testing

@@ -1,5 +1,5 @@
-// A small blocking HTTP server on a Unix socket for tests: it reads a whole request, shows it to the
-// test's script, and writes the pieces that the script returns, each in a write of its own.
+// A small blocking HTTP server on a Unix socket for tests: it reads a whole request, shows it to
+// the test's script, and writes the pieces that the script returns, each in a write of its own.
 
 import Foundation
 import Glibc

@@ -26,7 +26,8 @@ import Testing
     let line = line("signed in", [("client", "a1"), ("why", "two words"), ("none", "")])
     #expect(
       text(line, .text)
-        == "2026-11-03T08:05:09.007Z INFO     BGBServer signed in client=a1 why=\"two words\" none=\"\"\n"
+        == "2026-11-03T08:05:09.007Z INFO     BGBServer signed in client=a1 "
+        + "why=\"two words\" none=\"\"\n"
     )
   }
 

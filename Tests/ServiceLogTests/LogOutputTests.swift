@@ -1,5 +1,5 @@
-// Real files and pipes: appending, rotation, reopening, levels, and that a stuck reader costs lines and
-// nothing else.
+// Real files and pipes: appending, rotation, reopening, levels, and that a stuck reader costs lines
+// and nothing else.
 
 import Foundation
 import Glibc

@@ -50,6 +50,29 @@ import Testing
   ])
   func noAddresses(_ text: String) { #expect(AddressSetting(setting: text) == nil) }
 
+  /// A value of a program's own.
+  private struct Even: SettingValue {
+    static let expected = "an even number"
+    var number: Int
+
+    init?(setting text: String, folder: String) {
+      guard let number = Int(text), number % 2 == 0 else { return nil }
+      self.number = number
+    }
+  }
+
+  private struct Numbers: Decodable {
+    var even: Even
+  }
+
+  @Test func programsHaveValuesOfTheirOwn() throws {
+    #expect(try parse(Numbers.self, text: "even: 4", path: "f").even.number == 4)
+    let expected = SettingsError([
+      .badValue(.file(path: "f", line: 2), key: "even", value: "5", expected: "an even number")
+    ])
+    #expect(throws: expected) { try parse(Numbers.self, text: "\neven: 5", path: "f") }
+  }
+
   @Test func relativePathsBeginAtTheFile() {
     #expect(RelativePath(setting: "a/b", folder: "/etc")?.path == "/etc/a/b")
     #expect(RelativePath(setting: "/a", folder: "/etc")?.path == "/a")

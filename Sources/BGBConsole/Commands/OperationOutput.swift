@@ -8,10 +8,10 @@ extension WaitGoal: ExpressibleByArgument {}
 
 /// How long and for what a command waits.
 struct WaitOptions: ParsableArguments {
-  @Option(
-    defaultAsFlag: .terminal,
-    help: "What to wait for: terminal (every target is done, the default) or delivered.")
-  var wait: WaitGoal?
+  // Not `defaultAsFlag`: with it, `--wait=delivered` is read as a bare `--wait`. The bare form is
+  // spelled out by `ConsoleProgram` before parsing.
+  @Option(help: "What to wait for: terminal (every target is done) or delivered.")
+  var wait: WaitGoal = .terminal
 
   @Option(help: "Stop waiting after this time, such as 90s or 10m, and exit with 6.")
   var timeout: String?
@@ -57,7 +57,7 @@ struct OperationOutput {
   /// Follows an operation to its end, prints it, and says how the program ends.
   func follow(_ operationID: String, _ waiting: WaitOptions) throws(ConsoleError) -> ExitStatus {
     var watch = OperationWatch(
-      client: client, console: console, goal: waiting.wait ?? .terminal,
+      client: client, console: console, goal: waiting.wait,
       timeoutSeconds: waiting.timeout.flatMap { NumberText.seconds(of: $0) },
       style: waiting.progress)
     let format = output.format

@@ -1,5 +1,5 @@
-// What Swift cannot call of libcurl: setopt and getinfo are variadic macros. One line a use, nothing
-// is decided here.
+// What Swift cannot call of libcurl: setopt and getinfo are variadic macros. One line a use,
+// nothing is decided here.
 #ifndef CCurl_H
 #define CCurl_H
 

@@ -1,5 +1,5 @@
-// A manager of canned answers on a Unix socket, speaking the agreed JSON: what the console sends is kept,
-// what it gets is said by the test.
+// A manager of canned answers on a Unix socket, speaking the agreed JSON: what the console sends is
+// kept, what it gets is said by the test.
 
 import Foundation
 import Glibc
