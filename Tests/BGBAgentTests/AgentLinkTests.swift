@@ -111,6 +111,13 @@ import Testing
       })
   }
 
+  @Test func `a server's name cannot lead the saved session out of its folder`() throws {
+    let agent = try TestAgent(site, server, state: folder.path)
+    let link: AgentLink? = agent.loop.link(of: testClient)
+    let file = link?.sessionFile(of: "../../etc/x y:10123")
+    #expect(file == "\(folder.path)/session..._.._etc_x_y_10123")
+  }
+
   @Test func `a client's certificate does not make a server`() throws {
     let impostor = try FakeServer(site, asClient: otherClient)
     let agent = try TestAgent(site, impostor, state: folder.path)

@@ -1,4 +1,5 @@
-// The journal's bytes: every prefix, every flipped bit, lost records; and its thread with a real disk.
+// The journal's bytes: every prefix, every flipped bit, lost records; and its thread with a real
+// disk.
 
 import BGBModel
 import BGBSigning
@@ -63,7 +64,8 @@ import Testing
         var flipped = bytes
         flipped[position] ^= 1 << UInt8(bit)
         let replay = JournalReplay(flipped)
-        // A flip in the last record's length may look like a torn end; it is not believed either way.
+        // A flip in the last record's length may look like a torn end; it is not believed either
+        // way.
         #expect(
           replay.isDamaged || replay.tornBytes > 0, "byte \(position), bit \(bit) went unnoticed")
         #expect(replay.records.count >= records.count - 1)

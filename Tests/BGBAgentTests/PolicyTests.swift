@@ -1,4 +1,5 @@
-// Policies over real HTTPS: fetched once, stored whole or not at all, their tasks judged like pushes.
+// Policies over real HTTPS: fetched once, stored whole or not at all, their tasks judged like
+// pushes.
 
 import BGBModel
 import BGBSigning

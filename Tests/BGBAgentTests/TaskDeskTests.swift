@@ -1,5 +1,5 @@
-// The desk's promises: nothing acknowledged, begun or told before it is durable; each task begun at most
-// once, whatever crashes and repeats; deadlines exact; cancels honest.
+// The desk's promises: nothing acknowledged, begun or told before it is durable; each task begun at
+// most once, whatever crashes and repeats; deadlines exact; cancels honest.
 
 import BGBModel
 import BGBSigning

@@ -1,5 +1,5 @@
-// Forged, altered, re-targeted, expired, replayed, foreign and unsigned tasks: refused, reported, never
-// begun, and never able to spoil a real task of the same id.
+// Forged, altered, re-targeted, expired, replayed, foreign and unsigned tasks: refused, reported,
+// never begun, and never able to spoil a real task of the same id.
 
 import BGBModel
 import BGBSigning

@@ -20,29 +20,29 @@ final class FakePolicyServer: Sendable {
   }
 
   let state = Mutex(State())
-  let url: String
-  private let port: UInt16
+  private let port = Mutex<UInt16?>(nil)
+
+  /// Where it listens.
+  var url: String { "https://localhost:\(port.withLock { $0 ?? 0 })" }
 
   init(_ site: TestSite) throws {
     let files = try site.server("mp1")
     let authority = site.authorityFile
-    let listener = try Listener(.loopback(port: 0))
-    port = listener.boundAddress.port ?? 0
-    url = "https://localhost:\(port)"
-    let descriptor = listener.fd
-    let box = ListenerBox(listener)
     _ = try KernelThread.start(name: "policy") { [self] in
-      guard
-        let context = try? TLSContext(
-          role: .server, certificateChainFile: files.certificate, privateKeyFile: files.key,
-          caFile: authority)
-      else { return }
-      while !state.withLock({ $0.isStopped }) {
-        waitFor(descriptor, POLLIN)
-        box.withListener { listener in
-          if case .accepted(let socket, _) = listener.accept() { serve(socket, context) }
-        }
-      }
+      listen(certificate: files.certificate, key: files.key, authority: authority)
+    }
+    while port.withLock({ $0 == nil }) { usleep(500) }
+  }
+
+  private func listen(certificate: String, key: String, authority: String) {
+    guard let listener = try? Listener(.loopback(port: 0)),
+      let context = try? TLSContext(
+        role: .server, certificateChainFile: certificate, privateKeyFile: key, caFile: authority)
+    else { return port.withLock { $0 = 0 } }
+    port.withLock { $0 = listener.boundAddress.port }
+    while !state.withLock({ $0.isStopped }) {
+      waitFor(listener.fd, POLLIN)
+      if case .accepted(let socket, _) = listener.accept() { serve(socket, context) }
     }
   }
 
@@ -100,11 +100,4 @@ final class FakePolicyServer: Sendable {
 private func waitFor(_ number: Int32, _ what: Int32) {
   var one = pollfd(fd: number, events: Int16(what), revents: 0)
   _ = poll(&one, 1, 50)
-}
-
-/// Lends the listener to the one thread that uses it.
-private final class ListenerBox: @unchecked Sendable {
-  private let listener: Listener
-  init(_ listener: Listener) { self.listener = listener }
-  func withListener(_ body: (Listener) -> Void) { body(listener) }
 }

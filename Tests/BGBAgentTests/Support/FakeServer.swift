@@ -1,5 +1,5 @@
-// A notification server that does what the test says: it accepts, shakes hands, notes every message and
-// sends what it is told. It is turned by the test, on the test's thread, like the agent's loop.
+// A notification server that does what the test says: it accepts, shakes hands, notes every message
+// and sends what it is told. It is turned by the test, on the test's thread, like the agent's loop.
 
 import BGBModel
 import BGBWire
