@@ -1,6 +1,7 @@
-// A folder through which reports travel between two programs. The writer makes a file appear whole or
-// not at all; the reader trusts no name and follows nothing. Every call opens the folder anew, so that
-// one that is moved or mounted over is noticed. The only system calls of this module are here.
+// A folder through which reports travel between two programs. The writer makes a file appear whole
+// or not at all; the reader trusts no name and follows nothing. Every call opens the folder anew,
+// so that one that is moved or mounted over is noticed. The only system calls of this module are
+// here.
 
 import BGBModel
 import Glibc
@@ -102,10 +103,11 @@ public struct DropBox: Sendable {
     try folder.sync()
   }
 
-  /// Moves a file of any kind into the quarantine and writes the reason beside it, as `NAME.reason`.
+  /// Moves a file of any kind into the quarantine and writes the reason beside it, as
+  /// `NAME.reason`.
   ///
-  /// A file of the same name that is there already stays: this one gets a number behind its name. The
-  /// reason is written first, so that a crash between the two leaves the file where it was.
+  /// A file of the same name that is there already stays: this one gets a number behind its name.
+  /// The reason is written first, so that a crash between the two leaves the file where it was.
   public func quarantine(_ name: String, reason: String) throws(DropError) {
     let folder = try OpenFolder(directory)
     let quarantine = try folder.subfolder(DropBox.quarantineFolder)
@@ -140,7 +142,8 @@ private struct OpenFolder: ~Copyable {
     return DropError(operation: operation, name: "\(path)/\(name)", errno: code)
   }
 
-  /// Names with a slash would leave the folder; the empty name and the two dots are the folder's own.
+  /// Names with a slash would leave the folder; the empty name and the two dots are the folder's
+  /// own.
   private func check(_ name: String) throws(DropError) {
     let isOutside = name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
     guard !isOutside, !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255 else {

@@ -22,9 +22,9 @@ public enum ReportFile {
 
   /// Reads a file.
   ///
-  /// `verify` is asked once, with the header, the signed bytes and the signature (empty when the file
-  /// bears none), and decides whether they are the server's. Anything that `encode` would not have
-  /// written is refused.
+  /// `verify` is asked once, with the header, the signed bytes and the signature (empty when the
+  /// file bears none), and decides whether they are the server's. Anything that `encode` would not
+  /// have written is refused.
   public static func decode(
     _ bytes: [UInt8],
     verify: (ReportHeader, _ signedBytes: [UInt8], _ signature: [UInt8]) -> Bool

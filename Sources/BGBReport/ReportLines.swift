@@ -1,5 +1,5 @@
-// The lines of a report, each way: header, presence record, outcome record, end. docs/REPORTS.md has
-// the same as a table, with an example that the tests compare with this code's.
+// The lines of a report, each way: header, presence record, outcome record, end. docs/REPORTS.md
+// has the same as a table, with an example that the tests compare with this code's.
 
 import BGBModel
 

@@ -1,5 +1,6 @@
-// The name of a report file: `Bgb<server>-<epoch>-<sequence>.BOS` or `.BTS`. It says only where to look
-// first; what a report is stands in its signed header, and the importer holds the two together.
+// The name of a report file: `Bgb<server>-<epoch>-<sequence>.BOS` or `.BTS`. It says only where to
+// look first; what a report is stands in its signed header, and the importer holds the two
+// together.
 
 public import BGBModel
 

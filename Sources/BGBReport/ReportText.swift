@@ -1,6 +1,6 @@
-// How one field stands in a line: fields are separated by tabs, and whatever could end a field, a line
-// or a terminal's good manners is percent-escaped byte by byte. A value has one spelling, so that one
-// report has one sequence of bytes and a signature means one thing.
+// How one field stands in a line: fields are separated by tabs, and whatever could end a field, a
+// line or a terminal's good manners is percent-escaped byte by byte. A value has one spelling, so
+// that one report has one sequence of bytes and a signature means one thing.
 
 import BGBModel
 
@@ -55,7 +55,8 @@ enum ReportText {
     return text
   }
 
-  /// The fields of a line; by bytes, for a separator and a combining mark after it are one character.
+  /// The fields of a line; by bytes, for a separator and a combining mark after it are one
+  /// character.
   static func split(_ line: Substring, at separator: Unicode.Scalar) -> [Substring] {
     line.utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
       .map { Substring($0) }

@@ -1,6 +1,6 @@
-// The site's certificate authority: a P-256 key and a self-signed certificate in a folder, and the two
-// kinds of certificate it issues. A request contributes its public key and the proof that its maker
-// holds the private half; every name, right and date comes from the caller and the template.
+// The site's certificate authority: a P-256 key and a self-signed certificate in a folder, and the
+// two kinds of certificate it issues. A request contributes its public key and the proof that its
+// maker holds the private half; every name, right and date comes from the caller and the template.
 
 public import BGBModel
 import COpenSSL

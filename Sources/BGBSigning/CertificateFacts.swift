@@ -1,5 +1,5 @@
-// What a certificate of ours says, for lists and checks: never for deciding who a peer is, which is the
-// transport's verified chain alone.
+// What a certificate of ours says, for lists and checks: never for deciding who a peer is, which is
+// the transport's verified chain alone.
 
 public import BGBModel
 import COpenSSL

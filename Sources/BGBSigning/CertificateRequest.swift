@@ -1,6 +1,6 @@
-// Certificate requests (PKCS #10): made where the private key shall live, and checked where they are
-// answered. Of a request only the key and the proof of its possession count; its names and wishes
-// are not even read.
+// Certificate requests (PKCS #10): made where the private key shall live, and checked where they
+// are answered. Of a request only the key and the proof of its possession count; its names and
+// wishes are not even read.
 
 import BGBModel
 import COpenSSL
@@ -41,8 +41,8 @@ public enum CertificateRequest {
     guard let request = RequestHandle(pem: Array(pem.utf8)),
       let key = unsafe X509_REQ_get0_pubkey(request.pointer)
     else { throw .request(.unreadable) }
-    // Before the signature: verifying with a key of 16,384 bits or a curve of someone's own making is
-    // work that a stranger must not be able to order.
+    // Before the signature: verifying with a key of 16,384 bits or a curve of someone's own making
+    // is work that a stranger must not be able to order.
     guard unsafe isAllowed(key) else { throw .request(.forbiddenKey) }
     guard unsafe X509_REQ_verify(request.pointer, key) == 1 else {
       throw .request(.badSelfSignature)

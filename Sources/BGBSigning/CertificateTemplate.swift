@@ -1,5 +1,5 @@
-// The certificates this site issues, as values: nothing in them comes from a request but its key. What
-// a template cannot say (another name, a right to sign, a wildcard) no request can obtain.
+// The certificates this site issues, as values: nothing in them comes from a request but its key.
+// What a template cannot say (another name, a right to sign, a wildcard) no request can obtain.
 
 import BGBModel
 import COpenSSL

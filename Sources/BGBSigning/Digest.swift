@@ -1,5 +1,6 @@
-// SHA-256 in two shapes: one call for a few bytes, and a hasher that is used again and again for the
-// hundred thousand nodes of a Merkle tree, where looking up the algorithm each time would cost most.
+// SHA-256 in two shapes: one call for a few bytes, and a hasher that is used again and again for
+// the hundred thousand nodes of a Merkle tree, where looking up the algorithm each time would cost
+// most.
 
 import COpenSSL
 

@@ -1,6 +1,6 @@
-// The owners of OpenSSL's objects: each frees its own, none can be copied, and no pointer leaves this
-// module. All are short-lived; what is kept longer (keys, certificates) is kept as bytes, so that the
-// values of this module may cross threads without a promise that no compiler reads.
+// The owners of OpenSSL's objects: each frees its own, none can be copied, and no pointer leaves
+// this module. All are short-lived; what is kept longer (keys, certificates) is kept as bytes, so
+// that the values of this module may cross threads without a promise that no compiler reads.
 
 import COpenSSL
 

@@ -1,8 +1,9 @@
-// The hash tree over a task's targets, in the shape of RFC 6962 section 2.1 for any number of leaves.
-// The signed statement carries its root; each push carries one leaf's path of some 17 hashes, so that
-// a broken notification server cannot turn a task to a machine that nobody chose. Levels lie one
-// after the other in one array: an odd last node of a level rises unchanged to the next, which is the
-// same tree as RFC 6962's recursive definition (the tests hold a recursive twin against it).
+// The hash tree over a task's targets, in the shape of RFC 6962 section 2.1 for any number of
+// leaves. The signed statement carries its root; each push carries one leaf's path of some 17
+// hashes, so that a broken notification server cannot turn a task to a machine that nobody chose.
+// Levels lie one after the other in one array: an odd last node of a level rises unchanged to the
+// next, which is the same tree as RFC 6962's recursive definition (the tests hold a recursive twin
+// against it).
 
 public import BGBModel
 

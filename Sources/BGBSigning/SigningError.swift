@@ -1,4 +1,5 @@
-// What can go wrong with keys and certificates, each with a sentence that tells an operator what to do.
+// What can go wrong with keys and certificates, each with a sentence that tells an operator what to
+// do.
 
 /// Why a key, a request or a certificate could not be made or used.
 public enum SigningError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,6 +1,6 @@
-// Ed25519 keys (RFC 8032). They are kept as their 32 bytes and become OpenSSL objects only for the time
-// of one call: a key is then an ordinary value that may cross threads, and a signature is rare enough
-// (one an operation, one a report) that the conversion costs nothing.
+// Ed25519 keys (RFC 8032). They are kept as their 32 bytes and become OpenSSL objects only for the
+// time of one call: a key is then an ordinary value that may cross threads, and a signature is rare
+// enough (one an operation, one a report) that the conversion costs nothing.
 
 public import BGBModel
 import COpenSSL

@@ -1,6 +1,6 @@
-// Signing a task where it is made, and deciding at the agent whether a pushed task may be begun. The
-// decision is one pure function of what came and what the agent knows: signature, site, membership,
-// time, in this order, so that nothing unsigned is ever judged by its contents.
+// Signing a task where it is made, and deciding at the agent whether a pushed task may be begun.
+// The decision is one pure function of what came and what the agent knows: signature, site,
+// membership, time, in this order, so that nothing unsigned is ever judged by its contents.
 
 public import BGBModel
 
@@ -32,8 +32,9 @@ public enum TaskSignature {
 public enum TaskCheck {
   /// The statement, if everything that the site signed allows this client to begin it at `now`.
   ///
-  /// The arguments are the fields of a PushTask message or of a task in a policy answer. `now` is the agent's clock corrected by the server's. A deadline is kept iff `now < deadline`;
-  /// the beginning iff `now >= notBefore`. Action and parameters are not looked at here.
+  /// The arguments are the fields of a PushTask message or of a task in a policy answer. `now` is
+  /// the agent's clock corrected by the server's. A deadline is kept iff `now < deadline`; the
+  /// beginning iff `now >= notBefore`. Action and parameters are not looked at here.
   public static func admit(
     task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
     client: ClientID, now: WallTime

@@ -1,5 +1,5 @@
-// The messages as values. Their bytes are in Messages/*.swift, one file a kind, each with a table row
-// in docs/PROTOCOL.md and golden bytes in the tests.
+// The messages as values. Their bytes are in Messages/*.swift, one file a kind, each with a table
+// row in docs/PROTOCOL.md and golden bytes in the tests.
 
 public import BGBModel
 

@@ -1,4 +1,5 @@
-// The kinds of frames, once: number, direction, and whether an unknown one may be skipped (none may).
+// The kinds of frames, once: number, direction, and whether an unknown one may be skipped (none
+// may).
 
 /// Who may send a kind of message.
 public enum MessageDirection: Sendable {

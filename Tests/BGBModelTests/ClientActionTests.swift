@@ -37,7 +37,8 @@ import Testing
     ("/", true), ("/a", true), ("/a/b c", true), ("/..a/b..", true), ("/a/.", true), ("", false),
     ("a", false), ("/a/", false), ("/a/../b", false), ("/..", false), ("../a", false),
     ("/a\n", false), ("/a\u{0}b", false), ("/\u{202E}a", false), ("/a/..\u{301}/b", true),
-    // A combining mark behind a slash makes one character of both; the directory above is still meant.
+    // A combining mark behind a slash makes one character of both; the directory above is still
+    // meant.
     ("/a/../\u{301}b", false), ("/a\u{301}", true),
   ])
   func paths(_ text: String, _ isAdmitted: Bool) {

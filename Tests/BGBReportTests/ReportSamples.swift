@@ -1,4 +1,5 @@
-// Reports to test with: an ordinary one of each kind and one with everything a hostile client can say.
+// Reports to test with: an ordinary one of each kind and one with everything a hostile client can
+// say.
 
 import BGBModel
 import BGBReport

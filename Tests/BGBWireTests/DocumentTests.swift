@@ -1,4 +1,5 @@
-// docs/PROTOCOL.md says what the code does: its vectors, its tables and its numbers are read and compared.
+// docs/PROTOCOL.md says what the code does: its vectors, its tables and its numbers are read and
+// compared.
 
 import BGBModel
 import BGBWire

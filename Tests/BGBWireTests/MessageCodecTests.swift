@@ -1,4 +1,5 @@
-// Every kind of message: golden bytes both ways, every truncation, every kind of surplus, every limit.
+// Every kind of message: golden bytes both ways, every truncation, every kind of surplus, every
+// limit.
 
 import BGBModel
 import Testing

@@ -1,5 +1,5 @@
-// One message of each kind with its golden bytes. The hexadecimal was made by a program that shares no
-// code with ours, from docs/PROTOCOL.md; the same lines stand there, and a test compares.
+// One message of each kind with its golden bytes. The hexadecimal was made by a program that shares
+// no code with ours, from docs/PROTOCOL.md; the same lines stand there, and a test compares.
 
 import BGBModel
 import BGBWire

@@ -1,6 +1,6 @@
-// Fuzz target: certificate requests and certificates. The bytes are tried as PEM text as they are, and
-// wrapped as the DER of a request and of a certificate. Nothing may trap, and OpenSSL's error queue
-// must not keep one stranger's errors for the next.
+// Fuzz target: certificate requests and certificates. The bytes are tried as PEM text as they are,
+// and wrapped as the DER of a request and of a certificate. Nothing may trap, and OpenSSL's error
+// queue must not keep one stranger's errors for the next.
 
 import BGBModel
 import BGBSigning

@@ -1,5 +1,6 @@
-// Fuzz target: the frame reader and the codec. Any bytes, cut at a place that the first byte chooses,
-// must give the same messages as the whole; a message that was read must survive its own encoding.
+// Fuzz target: the frame reader and the codec. Any bytes, cut at a place that the first byte
+// chooses, must give the same messages as the whole; a message that was read must survive its own
+// encoding.
 
 import BGBModel
 import BGBWire

@@ -1,6 +1,6 @@
-// Fuzz target: report files. An odd first byte lets the rest be a whole file; an even one lets it be
-// header and records, to which this target adds the right checksum, for no mutation would find it. A
-// file that is accepted must be exactly what our writer writes.
+// Fuzz target: report files. An odd first byte lets the rest be a whole file; an even one lets it
+// be header and records, to which this target adds the right checksum, for no mutation would find
+// it. A file that is accepted must be exactly what our writer writes.
 
 import BGBModel
 import BGBReport

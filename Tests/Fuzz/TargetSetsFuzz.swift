@@ -1,5 +1,5 @@
-// Fuzz target: target sets. What is read must be sorted, found member by member, and written again byte
-// for byte.
+// Fuzz target: target sets. What is read must be sorted, found member by member, and written again
+// byte for byte.
 
 import BGBModel
 

@@ -1,5 +1,5 @@
-// Fuzz target: signed statements. What is read must be written again byte for byte, and the checks of
-// an agent (action, parameters) must survive any values.
+// Fuzz target: signed statements. What is read must be written again byte for byte, and the checks
+// of an agent (action, parameters) must survive any values.
 
 import BGBModel
 

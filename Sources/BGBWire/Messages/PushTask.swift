@@ -1,6 +1,6 @@
-// Body of PushTask: push 8, server time 8, statement, signature (0 or 64 bytes), leaf index 4, number
-// of hashes 1, hashes of 32 bytes. One task goes to many clients, so `PushTemplate` encodes the
-// statement and the signature once and copies them into each frame.
+// Body of PushTask: push 8, server time 8, statement, signature (0 or 64 bytes), leaf index 4,
+// number of hashes 1, hashes of 32 bytes. One task goes to many clients, so `PushTemplate` encodes
+// the statement and the signature once and copies them into each frame.
 
 public import BGBModel
 

@@ -1,5 +1,5 @@
-// Body of Welcome: version 2, server 4, session 8, server time 8, keep-alive seconds 4, crash window
-// seconds 4, policy URL.
+// Body of Welcome: version 2, server 4, session 8, server time 8, keep-alive seconds 4, crash
+// window seconds 4, policy URL.
 
 import BGBModel
 
