@@ -30,7 +30,7 @@ import Testing
     final class Counter: Sendable {
       let rung = Atomic<Int>(0)
     }
-    let rings = 500_000
+    let rings = 10_000_000
     let bell = try Bell()
     let counter = Counter()
     // Without a pause, so that most silences fall among rings. A ring lost in between would leave
