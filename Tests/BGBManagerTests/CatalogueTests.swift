@@ -1,5 +1,5 @@
-// Documents and tables that must agree: the OpenAPI file with the routes, the status messages with their
-// catalogue; and the rule for who may call.
+// Documents and tables that must agree: the OpenAPI file with the routes, the status messages with
+// their catalogue; and the rule for who may call.
 
 import BGBModel
 import Glibc

@@ -1,5 +1,5 @@
-// The program as a supervisor meets it: what stops it from starting ends with 2, one manager a site, settings
-// that are not right are said; and the rounds go on after the database was away.
+// The program as a supervisor meets it: what stops it from starting ends with 2, one manager a
+// site, settings that are not right are said; and the rounds go on after the database was away.
 
 import BGBModel
 import BGBReport

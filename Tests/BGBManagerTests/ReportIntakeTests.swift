@@ -1,5 +1,5 @@
-// The intake against real files: order, repetition, gaps, forgery, torn and hostile files, and the one rule
-// of crash safety: a file goes only after its import was committed.
+// The intake against real files: order, repetition, gaps, forgery, torn and hostile files, and the
+// one rule of crash safety: a file goes only after its import was committed.
 
 import BGBModel
 import BGBReport

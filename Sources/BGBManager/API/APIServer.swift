@@ -1,5 +1,6 @@
-// The table of routes behind HTTP: Hummingbird reads requests from the Unix socket, this file checks the
-// caller, bounds and reads the body, lets the handler work on a thread that may block, and writes the answer.
+// The table of routes behind HTTP: Hummingbird reads requests from the Unix socket, this file
+// checks the caller, bounds and reads the body, lets the handler work on a thread that may block,
+// and writes the answer.
 
 import BGBModel
 import HTTPTypes

@@ -1,6 +1,6 @@
-// Who may administer the site through the socket: the kernel says which user stands at the other end, and
-// nothing in a request can say otherwise. The socket's mode already keeps others out; this is the second
-// lock, and the name for the audit.
+// Who may administer the site through the socket: the kernel says which user stands at the other
+// end, and nothing in a request can say otherwise. The socket's mode already keeps others out; this
+// is the second lock, and the name for the audit.
 
 import Glibc
 import NIOCore

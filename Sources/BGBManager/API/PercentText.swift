@@ -1,7 +1,8 @@
 // Decoding of percent-encoded path parts: names of collections have blanks.
 
 extension String {
-  /// The text with each `%XX` as its byte; nil when a sign is incomplete or the bytes are not UTF-8.
+  /// The text with each `%XX` as its byte; nil when a sign is incomplete or the bytes are not
+  /// UTF-8.
   var percentDecoded: String? {
     var bytes: [UInt8] = []
     var rest = utf8[...]

@@ -1,5 +1,6 @@
-// An operation's progress as server-sent events: the whole operation at once and after each change, until
-// nothing can change any more. Each event is complete, so a watcher that missed some has lost nothing.
+// An operation's progress as server-sent events: the whole operation at once and after each change,
+// until nothing can change any more. Each event is complete, so a watcher that missed some has lost
+// nothing.
 
 import BGBModel
 import Hummingbird
@@ -18,7 +19,8 @@ struct ProgressStream: Sendable {
   let gauges: ManagerGauges
   let pool: NIOThreadPool
 
-  /// Writes until the operation is over, the manager stops, or the watcher is gone (then it throws).
+  /// Writes until the operation is over, the manager stops, or the watcher is gone (then it
+  /// throws).
   func run(_ wakes: AsyncStream<Void>, into writer: inout any ResponseBodyWriter) async throws {
     gauges.add(.progressStreams, 1)
     defer { gauges.add(.progressStreams, -1) }
@@ -59,7 +61,8 @@ struct ProgressStream: Sendable {
   }
 }
 
-/// Decides which events follow from what the database says: pure, so that it can be tested without HTTP.
+/// Decides which events follow from what the database says: pure, so that it can be tested without
+/// HTTP.
 struct ProgressEvents {
   /// One server-sent event.
   struct Event: Hashable {

@@ -1,5 +1,5 @@
-// How the rows of the site database look as JSON: one place for each, so that a client listed, fetched or
-// enrolled is always the same object.
+// How the rows of the site database look as JSON: one place for each, so that a client listed,
+// fetched or enrolled is always the same object.
 
 import BGBModel
 import SiteDatabase

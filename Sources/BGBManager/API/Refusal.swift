@@ -1,5 +1,5 @@
-// What the API answers when it does not do what it was asked: a status, a stable code that scripts may
-// test, a sentence, and the next step. Every "no" of the API is one of the makers below.
+// What the API answers when it does not do what it was asked: a status, a stable code that scripts
+// may test, a sentence, and the next step. Every "no" of the API is one of the makers below.
 
 import BGBModel
 import SiteDatabase

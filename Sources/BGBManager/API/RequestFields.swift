@@ -1,5 +1,5 @@
-// The fields of a request body, each read with its kind and its bounds. A field that the route does not
-// know is an error: a misspelt limit must not silently become no limit.
+// The fields of a request body, each read with its kind and its bounds. A field that the route does
+// not know is an error: a misspelt limit must not silently become no limit.
 
 import BGBModel
 

@@ -1,5 +1,5 @@
-// One route as a value: what the router is built from, what the OpenAPI file is compared with, and what a
-// test can call without a socket.
+// One route as a value: what the router is built from, what the OpenAPI file is compared with, and
+// what a test can call without a socket.
 
 import BGBModel
 

@@ -1,5 +1,6 @@
-// Everything that the API can be asked, in one value: what the handlers need, and the table of routes. No
-// handler knows HTTP or a socket; each takes a call and gives an answer, and may block on the database.
+// Everything that the API can be asked, in one value: what the handlers need, and the table of
+// routes. No handler knows HTTP or a socket; each takes a call and gives an answer, and may block
+// on the database.
 
 import BGBModel
 import SiteDatabase

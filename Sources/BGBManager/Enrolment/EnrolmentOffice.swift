@@ -1,6 +1,6 @@
-// Enrolment by command: an administrator brings a name and a certificate request, and gets a certificate
-// and what an agent or a server must know of the site. Every right in a certificate comes from our own
-// template; of the request only the key and the proof of its possession count.
+// Enrolment by command: an administrator brings a name and a certificate request, and gets a
+// certificate and what an agent or a server must know of the site. Every right in a certificate
+// comes from our own template; of the request only the key and the proof of its possession count.
 
 import BGBModel
 import BGBSigning

@@ -1,6 +1,7 @@
-// From report files to the site database: each file opened safely, its server's signature checked, imported
-// in its order, and removed only after the database has committed it. Whatever is killed in between, the
-// file is still there or the database already knows its number: nothing is lost and nothing counts twice.
+// From report files to the site database: each file opened safely, its server's signature checked,
+// imported in its order, and removed only after the database has committed it. Whatever is killed
+// in between, the file is still there or the database already knows its number: nothing is lost and
+// nothing counts twice.
 
 import BGBModel
 import BGBReport
@@ -90,8 +91,8 @@ struct ReportIntake {
 
   /// Scans, and once more when a number seems to be missing.
   ///
-  /// A folder that is read while files are renamed into it may show the later one and not the earlier.
-  /// What the second scan does not show was not there when the later file came.
+  /// A folder that is read while files are renamed into it may show the later one and not the
+  /// earlier. What the second scan does not show was not there when the later file came.
   private func scan() throws(DropError) -> DropBoxContents {
     let first = try inbox.scan()
     guard hasHole(first.reports) else { return first }
@@ -206,8 +207,8 @@ struct ReportIntake {
       }
     }
     note(result, of: report, name)
-    // Committed or known: only now may the file go. If removing fails, the next sweep finds it again
-    // and the database says that it is a duplicate.
+    // Committed or known: only now may the file go. If removing fails, the next sweep finds it
+    // again and the database says that it is a duplicate.
     do { try inbox.remove(name.text) } catch { log.warning("Cannot remove \(name): \(error)") }
     if case .imported(_, let operations) = result { return operations }
     return []

@@ -1,5 +1,5 @@
-// Hears that a file was put into a folder. It is only a doorbell: who hears it looks at the folder itself,
-// and a sweep every few seconds finds what a lost ring would have announced.
+// Hears that a file was put into a folder. It is only a doorbell: who hears it looks at the folder
+// itself, and a sweep every few seconds finds what a lost ring would have announced.
 
 import Glibc
 import Reactor

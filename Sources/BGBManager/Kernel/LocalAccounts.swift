@@ -1,5 +1,5 @@
-// Who stands behind a number of the kernel: names and groups of local accounts, for the actor in the audit
-// and for the question whether a caller belongs to the site's group.
+// Who stands behind a number of the kernel: names and groups of local accounts, for the actor in
+// the audit and for the question whether a caller belongs to the site's group.
 
 import Glibc
 

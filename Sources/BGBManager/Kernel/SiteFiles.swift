@@ -1,5 +1,5 @@
-// The few things the manager does with files besides reports: small files read whole, folders made, modes
-// set, owners asked. Reports go through the drop box and nothing else.
+// The few things the manager does with files besides reports: small files read whole, folders made,
+// modes set, owners asked. Reports go through the drop box and nothing else.
 
 import Glibc
 import Reactor
@@ -33,11 +33,6 @@ enum SiteFiles {
   /// Sets the mode of a file.
   static func setMode(_ path: String, _ mode: UInt32) throws(Errno) {
     if unsafe chmod(path, mode) == -1 { throw .current }
-  }
-
-  /// Removes a file; that it is gone already is no error.
-  static func remove(_ path: String) throws(Errno) {
-    if unsafe unlink(path) == -1, Errno.current != .notFound { throw .current }
   }
 
   /// Gives a file to a group.

@@ -1,5 +1,6 @@
-// One manager per site: an advisory lock on a file in the run folder, held for the life of the process and
-// freed by the kernel however the process ends. A file with a process number would outlive its process.
+// One manager per site: an advisory lock on a file in the run folder, held for the life of the
+// process and freed by the kernel however the process ends. A file with a process number would
+// outlive its process.
 
 import Glibc
 import Reactor

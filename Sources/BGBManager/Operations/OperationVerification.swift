@@ -1,5 +1,5 @@
-// Holds an operation's numbers against its rows: what `bgb op verify` shows. Nothing here trusts a counter;
-// each check is computed anew from the tables and says what it found.
+// Holds an operation's numbers against its rows: what `bgb op verify` shows. Nothing here trusts a
+// counter; each check is computed anew from the tables and says what it found.
 
 import BGBModel
 import BGBSigning

@@ -1,5 +1,5 @@
-// Who watches which operation. An import or a change touches an operation and wakes its watchers; they read
-// the counters themselves, so that a wake-up may be lost, doubled or early without harm.
+// Who watches which operation. An import or a change touches an operation and wakes its watchers;
+// they read the counters themselves, so that a wake-up may be lost, doubled or early without harm.
 
 import BGBModel
 import Synchronization
@@ -27,7 +27,8 @@ final class ProgressHub: Sendable {
 
   /// A stream that yields at each touch of the operation and ends when the hub closes.
   ///
-  /// Several touches before a read are one. Nil when there are too many watchers or the hub is closed.
+  /// Several touches before a read are one. Nil when there are too many watchers or the hub is
+  /// closed.
   func watch(_ operationID: OperationID) -> AsyncStream<Void>? {
     let (stream, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let number = state.withLock { state -> UInt64? in

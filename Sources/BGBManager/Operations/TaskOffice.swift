@@ -1,6 +1,7 @@
-// Where an operation becomes a signed task: checked values, a new task id, the Merkle tree over the chosen
-// clients, the statement and the site's signature. The signature is made inside the transaction that takes
-// the snapshot of the targets, so that what is signed is exactly what is stored.
+// Where an operation becomes a signed task: checked values, a new task id, the Merkle tree over the
+// chosen clients, the statement and the site's signature. The signature is made inside the
+// transaction that takes the snapshot of the targets, so that what is signed is exactly what is
+// stored.
 
 import BGBModel
 import BGBSigning

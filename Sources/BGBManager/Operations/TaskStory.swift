@@ -1,5 +1,5 @@
-// One task on one client, told in the order of time: what the site made, what its server pushed, what the
-// agent said, when it was reported and when it was loaded.
+// One task on one client, told in the order of time: what the site made, what its server pushed,
+// what the agent said, when it was reported and when it was loaded.
 
 import BGBModel
 import SiteDatabase

@@ -11,8 +11,8 @@ import UnixSignals
 
 /// The program `bgb-manager`.
 public enum ManagerProgram {
-  /// Runs the program to its end and returns its exit code: 0 after a stop in order, 2 when it could not
-  /// start, 1 when it failed while running, 64 for wrong flags.
+  /// Runs the program to its end and returns its exit code: 0 after a stop in order, 2 when it
+  /// could not start, 1 when it failed while running, 64 for wrong flags.
   public static func run(_ arguments: [String]) async -> Int32 {
     await run(arguments, environment: processEnvironment())
   }
@@ -34,11 +34,6 @@ public enum ManagerProgram {
       say("bgb-manager: \(error)", isError: true)
       return 1
     }
-  }
-
-  private static func say(_ text: String, isError: Bool) {
-    let line = Array((text + "\n").utf8)
-    _ = unsafe write(isError ? STDERR_FILENO : STDOUT_FILENO, line, line.count)
   }
 
   private static func work(_ flags: Flags, _ environment: [String: String]) async throws -> Int32 {
@@ -115,8 +110,8 @@ struct Flags: ParsableCommand {
     commandName: "bgb-manager",
     abstract: "The notification manager of a BGB site.",
     discussion: """
-      Loads the reports of notification servers, starts and signs operations, issues certificates, and \
-      answers 'bgb' on the socket run/manager.sock of the site's folder.
+      Loads the reports of notification servers, starts and signs operations, issues \
+      certificates, and answers 'bgb' on the socket run/manager.sock of the site's folder.
 
       Examples:
         bgb-manager                               the site in $BGB_SITE, or in .bgb
@@ -124,7 +119,8 @@ struct Flags: ParsableCommand {
         bgb-manager --site /var/lib/bgb --check   only see whether it could start
         kill -HUP PID                             read the settings again, open the log anew
 
-      It ends with 0 after a stop in order, 2 when it cannot start, 1 when it fails, 64 for wrong flags.
+      It ends with 0 after a stop in order, 2 when it cannot start, 1 when it fails, 64 for \
+      wrong flags.
       """,
     version: SiteAdministration.version)
 

@@ -1,5 +1,5 @@
-// The manager put together: its parts are made once, given to each other, and run as services that stop in
-// the order in which they depend on each other.
+// The manager put together: its parts are made once, given to each other, and run as services that
+// stop in the order in which they depend on each other.
 
 import BGBModel
 import BGBReport

@@ -1,6 +1,6 @@
-// What the manager does by itself, again and again, in this order: load reports (they may still end targets
-// in time), end what is overdue, look at certificates. One thread, one thing at a time; each thing bounded,
-// so that none keeps the others waiting.
+// What the manager does by itself, again and again, in this order: load reports (they may still end
+// targets in time), end what is overdue, look at certificates. One thread, one thing at a time;
+// each thing bounded, so that none keeps the others waiting.
 
 import BGBModel
 import BGBSigning

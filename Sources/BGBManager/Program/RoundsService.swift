@@ -1,4 +1,5 @@
-// The thread of the rounds: sleeps until something is due, a report is announced, or the manager stops.
+// The thread of the rounds: sleeps until something is due, a report is announced, or the manager
+// stops.
 
 import Logging
 import Reactor

@@ -1,5 +1,5 @@
-// From a folder to the parts of a manager, each thing checked in the order in which a person would mend it,
-// each failure one sentence with the next step.
+// From a folder to the parts of a manager, each thing checked in the order in which a person would
+// mend it, each failure one sentence with the next step.
 
 import BGBModel
 import BGBReport

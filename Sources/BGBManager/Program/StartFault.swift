@@ -1,4 +1,5 @@
-// Why a manager cannot start, as one sentence with the next step: what `main` prints before it ends with 2.
+// Why a manager cannot start, as one sentence with the next step: what `main` prints before it ends
+// with 2.
 
 /// A reason not to start.
 struct StartFault: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-// The numbers that the manager shows at /metrics, in one table: name, kind and help beside each other, so
-// that a number cannot exist without its words.
+// The numbers that the manager shows at /metrics, in one table: name, kind and help beside each
+// other, so that a number cannot exist without its words.
 
 import Synchronization
 

@@ -1,4 +1,5 @@
-// Whether the manager can do its work now: the database answers, the inbox can be read, the rounds go on.
+// Whether the manager can do its work now: the database answers, the inbox can be read, the rounds
+// go on.
 
 import BGBModel
 import SiteDatabase

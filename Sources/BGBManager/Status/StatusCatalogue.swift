@@ -1,5 +1,6 @@
-// The numbered status messages of SMS_NOTIFICATION_MANAGER: number, severity and sentence in one place.
-// docs/STATUS-MESSAGES.md shows the same table to people; a test holds the two against each other.
+// The numbered status messages of SMS_NOTIFICATION_MANAGER: number, severity and sentence in one
+// place. docs/STATUS-MESSAGES.md shows the same table to people; a test holds the two against each
+// other.
 
 import BGBModel
 import SiteDatabase

@@ -1,5 +1,5 @@
-// Where the manager tells what happened: the log always, the site database as often as the catalogue lets
-// it. A broken server must not be able to fill the database with one complaint.
+// Where the manager tells what happened: the log always, the site database as often as the
+// catalogue lets it. A broken server must not be able to fill the database with one complaint.
 
 import BGBModel
 import Logging

@@ -1,5 +1,5 @@
-// A database in front of another one that can be away, and that tells when an import was committed: what a
-// test of crash safety needs to stand between commit and removal.
+// A database in front of another one that can be away, and that tells when an import was committed:
+// what a test of crash safety needs to stand between commit and removal.
 
 import BGBModel
 import SiteDatabase

@@ -1,5 +1,5 @@
-// An HTTP client over a Unix socket, as small as a test can bear: one request a connection, blocking, on a
-// thread of its own pool so that it cannot starve the manager under test.
+// An HTTP client over a Unix socket, as small as a test can bear: one request a connection,
+// blocking, on a thread of its own pool so that it cannot starve the manager under test.
 
 import Glibc
 import NIOPosix

@@ -1,4 +1,5 @@
-// A whole site in a folder of its own: authority, task key, memory database, inbox, and a manual clock.
+// A whole site in a folder of its own: authority, task key, memory database, inbox, and a manual
+// clock.
 
 import BGBModel
 import BGBReport

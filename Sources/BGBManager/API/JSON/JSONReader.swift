@@ -1,5 +1,5 @@
-// Reading of JSON from a caller: strict (RFC 8259), bounded in depth, every name at most once. What is not
-// plainly right is an error with its position, never a guess.
+// Reading of JSON from a caller: strict (RFC 8259), bounded in depth, every name at most once. What
+// is not plainly right is an error with its position, never a guess.
 
 /// Why a text is not the JSON we read.
 enum JSONError: Error, Equatable, Sendable, CustomStringConvertible {

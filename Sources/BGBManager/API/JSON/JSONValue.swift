@@ -1,5 +1,5 @@
-// JSON as a small closed value, with the order of keys kept: what the API answers is the same bytes for
-// the same contents, so that tests and people can compare it.
+// JSON as a small closed value, with the order of keys kept: what the API answers is the same bytes
+// for the same contents, so that tests and people can compare it.
 
 /// A JSON value.
 enum JSONValue: Hashable, Sendable {
@@ -96,7 +96,8 @@ enum JSONValue: Hashable, Sendable {
     }
   }
 
-  /// Quotes a text; besides what JSON demands, whatever could end a script element or a terminal line.
+  /// Quotes a text; besides what JSON demands, whatever could end a script element or a terminal
+  /// line.
   private static func quote(_ value: String, into text: inout String) {
     text += "\""
     for scalar in value.unicodeScalars {

@@ -1,4 +1,5 @@
-// What is written down about the site: status messages and the audit, newest first; and one task's story.
+// What is written down about the site: status messages and the audit, newest first; and one task's
+// story.
 
 import BGBModel
 import SiteDatabase
