@@ -111,8 +111,8 @@ extension ParameterKind {
     }
   }
 
-  /// Judged by bytes, as the file system does: a slash and a combining mark after it are one character
-  /// of a string, and `/a/../` would hide in it.
+  /// Judged by bytes, as the file system does: a slash and a combining mark after it are one
+  /// character of a string, and `/a/../` would hide in it.
   private static func isAbsolutePath(_ path: String.UTF8View) -> Bool {
     let slash = UInt8(ascii: "/")
     guard path.first == slash, path.count == 1 || path.last != slash else { return false }

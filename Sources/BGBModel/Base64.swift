@@ -1,6 +1,6 @@
-// Base64 (RFC 4648, section 4) with padding and one spelling a value: keys, signatures and hashes as
-// text in reports, settings and policies. Signed text must not have two forms, so the reader refuses
-// line breaks, missing padding and stray low bits that other readers forgive.
+// Base64 (RFC 4648, section 4) with padding and one spelling a value: keys, signatures and hashes
+// as text in reports, settings and policies. Signed text must not have two forms, so the reader
+// refuses line breaks, missing padding and stray low bits that other readers forgive.
 
 /// Bytes as base64 text and back.
 public enum Base64 {

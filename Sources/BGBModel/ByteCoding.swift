@@ -40,7 +40,8 @@ public struct ByteReader: Sendable {
     return bytes[position..<position + count]
   }
 
-  // One function a width, for a generic one costs a hundred times as much across modules (HOUSE part 4).
+  // One function a width, for a generic one costs a hundred times as much across modules (HOUSE
+  // part 4).
 
   /// An unsigned 8-bit integer.
   public mutating func integer(_: UInt8.Type = UInt8.self) throws(CodingError) -> UInt8 {
@@ -179,7 +180,8 @@ public struct ByteWriter: Sendable {
     bytes.append(contentsOf: cut)
   }
 
-  /// A UTF-8 text with a 16-bit length before it, cut at a character border to at most `limit` bytes.
+  /// A UTF-8 text with a 16-bit length before it, cut at a character border to at most `limit`
+  /// bytes.
   public mutating func text(_ value: String, limit: Int) {
     let most = min(limit, Int(UInt16.max))
     if value.utf8.count <= most, !value.utf8.contains(0) {

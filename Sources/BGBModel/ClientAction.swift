@@ -22,7 +22,8 @@ public enum ActionPermission: String, Sendable, CaseIterable {
 
 /// What kind of value a parameter takes, with its bounds.
 public enum ParameterKind: Sendable, Equatable {
-  /// An absolute path without `..`, control characters or trailing slash; data only, never executed.
+  /// An absolute path without `..`, control characters or trailing slash; data only, never
+  /// executed.
   case path
   /// Letters, digits, `.`, `_`, `-`, not beginning with `-` or `.`, of at most this many bytes.
   case word(bytesMax: Int)
@@ -42,7 +43,8 @@ public struct ActionParameter: Sendable, Equatable {
   public let isRequired: Bool
 }
 
-/// An operation that an agent can perform; the raw value is the code on the wire and in the database.
+/// An operation that an agent can perform; the raw value is the code on the wire and in the
+/// database.
 public enum ClientAction: UInt16, Sendable, CaseIterable {
   /// Scan the whole computer for malware.
   case fullScan = 1

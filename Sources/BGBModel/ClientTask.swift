@@ -159,8 +159,8 @@ public struct TargetSet: Hashable, Sendable {
     return bytes
   }
 
-  /// Reads the compact bytes; members that are 0, repeated, over 32 bits or written longer than they
-  /// need are refused, so that a set has one encoding.
+  /// Reads the compact bytes; members that are 0, repeated, over 32 bits or written longer than
+  /// they need are refused, so that a set has one encoding.
   public init(decoding bytes: [UInt8]) throws(CodingError) {
     var members: [ResourceID] = []
     members.reserveCapacity(bytes.count)

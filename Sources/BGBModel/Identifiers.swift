@@ -2,7 +2,8 @@
 // where a task id is meant. All are plain values without Foundation; their text forms are the ones
 // that certificates, reports, logs and the command line use.
 
-/// A 128-bit number with the text form of a UUID (RFC 4122, section 3), the body of several identifiers.
+/// A 128-bit number with the text form of a UUID (RFC 4122, section 3), the body of several
+/// identifiers.
 public struct Bits128: Hashable, Comparable, Sendable {
   /// The first eight bytes, big-endian.
   public let high: UInt64
@@ -150,7 +151,8 @@ public struct TaskID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public static func < (left: TaskID, right: TaskID) -> Bool { left.bits < right.bits }
 }
 
-/// The small integer by which the site database knows a client; never used again for another client.
+/// The small integer by which the site database knows a client; never used again for another
+/// client.
 public struct ResourceID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The integer, from 1.
   public let rawValue: UInt32

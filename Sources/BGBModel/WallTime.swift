@@ -95,7 +95,8 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
     return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
   }
 
-  /// Days since 1970 of a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+  /// Days since 1970 of a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date
+  /// Algorithms").
   private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
     let shifted = month <= 2 ? year - 1 : year
     let (era, yearOfEra) = floorDivide(shifted, 400)

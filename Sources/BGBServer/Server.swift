@@ -227,9 +227,11 @@ struct Server {
 
   // MARK: While running
 
-  /// Reads the settings file anew: certificates for connections to come, periods, limits, log level.
+  /// Reads the settings file anew: certificates for connections to come, periods, limits, log
+  /// level.
   ///
-  /// Those that live keep what they have. What cannot be read leaves everything as it was, and says so.
+  /// Those that live keep what they have. What cannot be read leaves everything as it was, and says
+  /// so.
   private func reload(_ shard: Shard) {
     do {
       let fresh = try ServerSettings.load(settingsFile)

@@ -1,15 +1,20 @@
 // The command line of bgb-server.
 
-public import ArgumentParser
+import ArgumentParser
 import Logging
 import Reactor
 import ServiceLog
 import ServiceSettings
 
+/// The program's entry.
+public enum ServerProgram {
+  /// Reads the command line, runs, and ends the process with its exit code.
+  public static func main() { ServerCommand.main() }
+}
+
 /// `bgb-server`: the notification server.
-public struct ServerCommand: ParsableCommand {
-  /// Name, summary and examples.
-  public static let configuration = CommandConfiguration(
+struct ServerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
     commandName: "bgb-server",
     abstract: "The notification server: holds the agents' connections and pushes tasks to them.",
     discussion: """
@@ -32,11 +37,8 @@ public struct ServerCommand: ParsableCommand {
   @Option(help: "Explain a setting, or all of them with the word 'all', and end.")
   var explain: String?
 
-  /// Begins empty; the parser fills it.
-  public init() {}
-
   /// Runs until the server is told to stop.
-  public func run() throws {
+  func run() throws {
     if let explain { return try printExplanation(explain == "all" ? nil : explain) }
     guard let config else { throw ValidationError("--config FILE is needed; see --help") }
     let settings: ServerSettings

@@ -1,6 +1,5 @@
 // The notification server's program; everything is in BGBServer.
 
-import ArgumentParser
 import BGBServer
 
-ServerCommand.main()
+ServerProgram.main()

@@ -1,5 +1,5 @@
-// Fuzz target: the strict HTTP/1.1 subset. Any bytes, cut at a place that the first byte chooses, must
-// give the same requests and the same refusal as the whole; what is accepted keeps the bounds.
+// Fuzz target: the strict HTTP/1.1 subset. Any bytes, cut at a place that the first byte chooses,
+// must give the same requests and the same refusal as the whole; what is accepted keeps the bounds.
 
 import HTTP
 

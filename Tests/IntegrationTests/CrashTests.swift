@@ -1,6 +1,6 @@
-// kill -9 between the steps of the main job: nothing is lost, nothing is done twice. Each test stops
-// the line at one step (a stopped process, an inbox that is away), crashes a program there, starts it
-// again and counts what really ran on the agents.
+// kill -9 between the steps of the main job: nothing is lost, nothing is done twice. Each test
+// stops the line at one step (a stopped process, an inbox that is away), crashes a program there,
+// starts it again and counts what really ran on the agents.
 
 import Foundation
 import Glibc

@@ -99,8 +99,8 @@ struct PushLedger {
     return earliest.map { WallTime(milliseconds: $0) }
   }
 
-  /// Goes on with the first round of each task, oldest first: looks at no more than `lookMax` targets
-  /// and returns no more than `pushMax` orders to clients that are online.
+  /// Goes on with the first round of each task, oldest first: looks at no more than `lookMax`
+  /// targets and returns no more than `pushMax` orders to clients that are online.
   mutating func fanOut(
     at now: WallTime, lookMax: Int, pushMax: Int, isOnline: (ClientID) -> Bool
   ) -> [PushOrder] {
@@ -119,7 +119,8 @@ struct PushLedger {
         orders.append(
           PushOrder(taskID: taskID, leaf: leaf, clientID: task.plan.clients[leaf]))
         if rate > 0 {
-          // One thousandth of a second is the clock's grain, so faster rates push several per grain.
+          // One thousandth of a second is the clock's grain, so faster rates push several per
+          // grain.
           let base = max(task.nextPushAt, now.milliseconds - 1000)
           task.nextPushAt = base + max(1, 1000 / rate)
           if task.nextPushAt > now.milliseconds { break }
@@ -173,8 +174,8 @@ struct PushLedger {
     return .news(pushes: pushes)
   }
 
-  /// Whether every target that was pushed to has answered and the first round is over: the moment to
-  /// write a report without waiting for its period.
+  /// Whether every target that was pushed to has answered and the first round is over: the moment
+  /// to write a report without waiting for its period.
   func isQuiet(_ taskID: TaskID) -> Bool {
     guard let task = tasks[taskID] else { return true }
     return task.pushedUnanswered == 0 && task.cursor >= task.states.count

@@ -1,6 +1,7 @@
 // Who is connected to this server, by client id; and what changed since the last online report. One
 // entry a client: when the same client signs in again, the new session takes over at once and the
-// old one is condemned by the caller. A report carries changes, so its cost follows churn, not size.
+// old one is condemned by the caller. A report carries changes, so its cost follows churn, not
+// size.
 
 import BGBModel
 import Reactor

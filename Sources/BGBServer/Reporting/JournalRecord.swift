@@ -1,5 +1,6 @@
 // One outcome as the server's journal keeps it, and the frame around it: length, checksum, body. A
-// record that is torn or flipped is told apart from a good one; what follows a torn record is not read.
+// record that is torn or flipped is told apart from a good one; what follows a torn record is not
+// read.
 
 import BGBModel
 

@@ -1,5 +1,5 @@
-// The thread that owns the outcome journal. Letters that came together become one write and one sync,
-// so that a storm of outcomes costs few syncs; a lone outcome costs one and waits for nobody.
+// The thread that owns the outcome journal. Letters that came together become one write and one
+// sync, so that a storm of outcomes costs few syncs; a lone outcome costs one and waits for nobody.
 
 import BGBModel
 import Logging

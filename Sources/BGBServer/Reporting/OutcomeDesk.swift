@@ -1,5 +1,6 @@
-// Outcomes on their way through the loop: kept in order, posted to the journal once a turn, confirmed
-// to their agents when durable, collected for the next report. Pure bookkeeping; it posts nothing.
+// Outcomes on their way through the loop: kept in order, posted to the journal once a turn,
+// confirmed to their agents when durable, collected for the next report. Pure bookkeeping; it posts
+// nothing.
 
 import BGBModel
 import Reactor
@@ -43,7 +44,8 @@ struct OutcomeDesk {
     waiting.append(Waiting(number: lastNumber, token: token, sequence: sequence))
   }
 
-  /// Takes news that are worth a report but not a sync: if they are lost, the agent tells more later.
+  /// Takes news that are worth a report but not a sync: if they are lost, the agent tells more
+  /// later.
   mutating func note(_ record: OutcomeRecord) { collected.append(record) }
 
   /// The records to post to the journal in this turn, with the number of the last one.

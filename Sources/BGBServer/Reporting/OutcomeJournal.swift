@@ -1,6 +1,7 @@
 // The server's memory of outcomes between an agent's word and a report in the inbox. An outcome is
 // confirmed to its agent only when it is durable here; a segment is removed only when a report that
-// holds all of it is durable in the inbox. After a crash the segments say what no report has told yet.
+// holds all of it is durable in the inbox. After a crash the segments say what no report has told
+// yet.
 
 import BGBModel
 import Reactor
@@ -59,7 +60,8 @@ final class OutcomeJournal {
 
   /// Begins a new segment: everything before it goes into the report that is cut now.
   ///
-  /// Also the way on after a failed sync: the dead segment stays as it is and is read at the next start.
+  /// Also the way on after a failed sync: the dead segment stays as it is and is read at the next
+  /// start.
   func rotate() throws(Errno) {
     let next = segmentNumber + 1
     let file = try AppendFile(path: OutcomeJournal.path(folder, next))

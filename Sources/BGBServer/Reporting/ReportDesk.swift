@@ -1,6 +1,6 @@
 // When a report is due and which number it bears. One report of a kind is under way at a time; the
-// journal is cut only for a report that takes everything collected, so that a released segment never
-// holds an outcome that no report has told.
+// journal is cut only for a report that takes everything collected, so that a released segment
+// never holds an outcome that no report has told.
 
 import BGBModel
 

@@ -1,6 +1,6 @@
-// The server's idea of calendar time: the wall clock read once, carried on by the monotonic clock, so
-// that a jump of the wall clock neither expires a task nor revives one. Slow drift is followed; a jump
-// is not, and is told.
+// The server's idea of calendar time: the wall clock read once, carried on by the monotonic clock,
+// so that a jump of the wall clock neither expires a task nor revives one. Slow drift is followed;
+// a jump is not, and is told.
 
 import BGBModel
 import Reactor

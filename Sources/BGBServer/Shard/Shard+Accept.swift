@@ -67,7 +67,8 @@ extension Shard {
     settle(connection)
   }
 
-  /// Takes handshakes as far as they go, within this turn's budget; the rest waits for the next turn.
+  /// Takes handshakes as far as they go, within this turn's budget; the rest waits for the next
+  /// turn.
   func continueHandshakes() {
     var postponed: [Token] = []
     for (position, token) in handshakesReady.enumerated() {

@@ -41,8 +41,8 @@ extension Shard {
   func respond(_ response: HTTPResponse, _ connection: Connection) {
     guard connection.condemned == nil, connection.requests != nil else { return }
     let bytes = response.encoded()
-    // A long answer goes out in pieces as the queue has room: the policy of one client is bounded by
-    // what a queue takes, see the limit in docs/PROTOCOL.md.
+    // A long answer goes out in pieces as the queue has room: the policy of one client is bounded
+    // by what a queue takes, see the limit in docs/PROTOCOL.md.
     guard connection.channel.enqueue(bytes.span, now: loop.now) == .stored else {
       return condemn(connection, .slowReader)
     }

@@ -1,5 +1,5 @@
-// Reports: presence every period, outcomes every period or at once when a task's online targets have
-// all answered or there are enough of them.
+// Reports: presence every period, outcomes every period or at once when a task's online targets
+// have all answered or there are enough of them.
 
 import BGBModel
 import Logging

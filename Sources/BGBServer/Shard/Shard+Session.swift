@@ -87,7 +87,10 @@ extension Shard {
   /// News of a task: kept, made durable, confirmed then.
   func outcome(_ report: OutcomeReport, _ connection: Connection) {
     guard let clientID = connection.clientID else { return }
-    guard isJournalReady, outcomes.unstoredCount < settings.unstoredOutcomesMax else { return }
+    // Never dropped in silence: a later confirmation would cover it, and the agent would forget it.
+    guard isJournalReady, outcomes.unstoredCount < settings.unstoredOutcomesMax else {
+      return refuse(connection, .overloaded, retryAfterMilliseconds: 10_000)
+    }
     counters.outcomes &+= 1
     var pushes: UInt32 = 0
     let effect = ledger.answer(

@@ -1,5 +1,5 @@
-// A shard: one thread, one loop, its connections, and everything it knows of clients and tasks. This
-// file holds its parts; the extensions beside it hold one phase of the turn each.
+// A shard: one thread, one loop, its connections, and everything it knows of clients and tasks.
+// This file holds its parts; the extensions beside it hold one phase of the turn each.
 
 import BGBModel
 import BGBWire

@@ -1,4 +1,5 @@
-// What a shard is told to do: numbers that its owner read from a file, with the defaults of `Limits`.
+// What a shard is told to do: numbers that its owner read from a file, with the defaults of
+// `Limits`.
 
 import BGBModel
 
@@ -24,7 +25,7 @@ struct ShardSettings: Sendable, Equatable {
   var presencePeriodMilliseconds = Limits.presencePeriodMilliseconds
   /// Period of task-status reports.
   var outcomePeriodMilliseconds = Limits.outcomePeriodMilliseconds
-  /// Outcomes that wait for the journal at most; beyond it agents are not confirmed and tell again.
+  /// Outcomes that wait for the journal at most; beyond it sessions end and agents tell again.
   var unstoredOutcomesMax = 100_000
   /// Where agents fetch policies.
   var policyURL = ""

@@ -7,8 +7,8 @@ import Reactor
 enum LetterThread {
   /// Starts a thread that works on the letters of a mailbox.
   ///
-  /// `makeState` runs on the thread, and the state never leaves it. `work` gets all waiting letters and
-  /// says what the thread does then.
+  /// `makeState` runs on the thread, and the state never leaves it. `work` gets all waiting letters
+  /// and says what the thread does then.
   static func start<Letter: Sendable, State>(
     name: String, mailbox: Mailbox<Letter>, makeState: @escaping @Sendable () -> State,
     work: @escaping @Sendable (inout State, [Letter]) -> LetterThreadStep

@@ -1,6 +1,6 @@
-// What GET /bgb/policy answers: a client's policy documents, and the signed tasks that also travel by
-// policy, each with the client's Merkle path. JSON with keys in a fixed order, so that equal policies
-// are equal bytes and the entity tag is their digest.
+// What GET /bgb/policy answers: a client's policy documents, and the signed tasks that also travel
+// by policy, each with the client's Merkle path. JSON with keys in a fixed order, so that equal
+// policies are equal bytes and the entity tag is their digest.
 
 import BGBModel
 import BGBSigning

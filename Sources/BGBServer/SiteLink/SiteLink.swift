@@ -1,5 +1,5 @@
-// What a notification server needs of its site, whichever way it reaches it: the database, or (for a
-// management point without one) the site server's HTTPS. Calls block and are made on the link's
+// What a notification server needs of its site, whichever way it reaches it: the database, or (for
+// a management point without one) the site server's HTTPS. Calls block and are made on the link's
 // threads, never on the loop's; `SiteLinkError.away` means: keep what you have and try again.
 
 import BGBModel

@@ -1,6 +1,6 @@
 // The thread that does what the loop asks of the site: handing over reports, answering policy
-// downloads, keeping status messages. One thing after the other; a report that cannot be handed over
-// is tried again until it can, and nothing is lost meanwhile because the journal keeps it.
+// downloads, keeping status messages. One thing after the other; a report that cannot be handed
+// over is tried again until it can, and nothing is lost meanwhile because the journal keeps it.
 
 import BGBModel
 import BGBReport

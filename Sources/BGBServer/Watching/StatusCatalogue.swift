@@ -1,5 +1,6 @@
-// The numbered status messages of SMS_NOTIFICATION_SERVER. docs/STATUS-MESSAGES.md lists them; 9802 is
-// the one number that the original is known by, and keeps its meaning here as far as Linux has it.
+// The numbered status messages of SMS_NOTIFICATION_SERVER. docs/STATUS-MESSAGES.md lists them; 9802
+// is the one number that the original is known by, and keeps its meaning here as far as Linux has
+// it.
 
 import BGBModel
 import SiteDatabase

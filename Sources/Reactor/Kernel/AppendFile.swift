@@ -1,6 +1,7 @@
-// A file that only grows: what a journal is written to. It knows nothing of records. A failed sync is
-// final: the kernel marks the pages clean after it, so a later success would be a lie (USENIX ATC 2020,
-// "Can applications recover from fsync failures?"); the file is dead then and every further call says so.
+// A file that only grows: what a journal is written to. It knows nothing of records. A failed sync
+// is final: the kernel marks the pages clean after it, so a later success would be a lie (USENIX
+// ATC 2020, "Can applications recover from fsync failures?"); the file is dead then and every
+// further call says so.
 
 import Glibc
 
@@ -122,7 +123,8 @@ public enum Folder {
     guard unsafe Glibc.rename(path, newPath) == 0 else { throw .current }
   }
 
-  /// Reads a whole regular file of at most `limit` bytes; a larger one is `ENAMETOOLONG`'s sibling `EFBIG`.
+  /// Reads a whole regular file of at most `limit` bytes; a larger one is `ENAMETOOLONG`'s sibling
+  /// `EFBIG`.
   ///
   /// Not through a symbolic link, and a pipe or device is refused without waiting for it.
   public static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {

@@ -1,5 +1,6 @@
-// What a program gets from who started it, and its two streams for people: the environment, standard
-// output and standard error, without the C globals that the language rightly calls shared state.
+// What a program gets from who started it, and its two streams for people: the environment,
+// standard output and standard error, without the C globals that the language rightly calls shared
+// state.
 
 import Glibc
 

@@ -1,5 +1,5 @@
-// An element that must know its own token (a connection whose channel is registered under it) has to
-// be told before it is in the table.
+// An element that must know its own token (a connection whose channel is registered under it) has
+// to be told before it is in the table.
 
 extension SlotTable {
   /// The token that the next ``insert(_:)`` will answer, or nil at the limit.

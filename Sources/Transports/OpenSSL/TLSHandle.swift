@@ -115,11 +115,11 @@ struct TLSHandle: ~Copyable {
       if systemError == 0 { return .failed(TransportError(.truncated)) }
       return .failed(TransportError(errno: systemError))
     default:
-      return .failed(fatalError())
+      return .failed(preconditionFailure())
     }
   }
 
-  private borrowing func fatalError() -> TransportError {
+  private borrowing func preconditionFailure() -> TransportError {
     let verdict = unsafe RefusalNote.verdict(on: ssl)
     guard let error = ErrorQueue.takeFirstOfTLS() else {
       return TransportError(.protocolViolation)

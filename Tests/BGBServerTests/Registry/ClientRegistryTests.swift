@@ -1,4 +1,5 @@
-// Takeover, sign-out of a session that is no longer the client's, and reports that carry changes only.
+// Takeover, sign-out of a session that is no longer the client's, and reports that carry changes
+// only.
 
 import BGBModel
 import Reactor

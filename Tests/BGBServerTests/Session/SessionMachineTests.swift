@@ -1,5 +1,5 @@
-// Every message in every state: the matrix of DESIGN part 6 and FAULTS W4, written as a table here and
-// as a switch in the code, so that the two must agree.
+// Every message in every state: the matrix of DESIGN part 6 and FAULTS W4, written as a table here
+// and as a switch in the code, so that the two must agree.
 
 import BGBModel
 import BGBWire

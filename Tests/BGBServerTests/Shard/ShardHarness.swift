@@ -1,5 +1,6 @@
-// A real shard with real TLS sockets on loopback under a clock that the test moves: both ends turn in
-// the test's thread, so an hour of the protocol costs milliseconds and nothing is awaited by sleeping.
+// A real shard with real TLS sockets on loopback under a clock that the test moves: both ends turn
+// in the test's thread, so an hour of the protocol costs milliseconds and nothing is awaited by
+// sleeping.
 
 import BGBModel
 import BGBReport

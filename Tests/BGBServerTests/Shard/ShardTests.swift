@@ -1,5 +1,5 @@
-// The whole shard over real TLS in virtual time: sign-in, push, outcomes, the 15-minute and one-hour
-// rules at their boundaries, takeover, deny list, limits.
+// The whole shard over real TLS in virtual time: sign-in, push, outcomes, the 15-minute and
+// one-hour rules at their boundaries, takeover, deny list, limits.
 
 import BGBModel
 import BGBSigning
@@ -62,6 +62,20 @@ struct ShardTests {
     #expect(agent.stored.isEmpty)
     harness.shardBox.post(.outcomesDurable(upTo: 1))
     try harness.turn("confirmation", with: [agent]) { agent.stored == [1] }
+  }
+
+  @Test func anOutcomeThatCannotBeKeptEndsTheSessionInsteadOfBeingForgotten() throws {
+    let harness = try ShardHarness { $0.unstoredOutcomesMax = 1 }
+    harness.journalStores = false
+    let agent = try harness.signedIn(1)
+    harness.shardBox.post(.task(try plan(harness, targets: 1)))
+    try harness.turn("push", with: [agent]) { agent.pushes.count == 1 }
+    agent.send(outcome(agent.pushes[0], 1, .started, at: harness.now))
+    agent.send(outcome(agent.pushes[0], 2, at: harness.now))
+    try harness.turn("refusal", with: [agent]) { agent.refusals == [.overloaded] }
+    harness.shardBox.post(.outcomesDurable(upTo: 1))
+    try harness.settle(with: [agent])
+    #expect(agent.stored.isEmpty, "the second was not kept, so nothing may cover it")
   }
 
   @Test func silenceEndsASessionAfterOneAndAHalfIntervalsToTheMillisecond() throws {

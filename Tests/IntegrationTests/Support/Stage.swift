@@ -1,5 +1,5 @@
-// A whole site in a folder of its own: manager, server, agents as real processes. Every test has its
-// own; nothing is shared but the machine.
+// A whole site in a folder of its own: manager, server, agents as real processes. Every test has
+// its own; nothing is shared but the machine.
 
 import Foundation
 import Glibc
