@@ -39,6 +39,7 @@ struct Server {
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
     StatusCatalogue.use(machine: settings.name)
+    try checkFileLimit()
     let reportKey = try readReportKey()
     let link = try openSite()
     let registration = try register(link)
@@ -118,6 +119,16 @@ struct Server {
 
   private func tell(_ status: StatusCatalogue, _ text: String, _ site: Mailbox<SiteLetter>) {
     site.post(.status(status.message(at: WallTime(milliseconds: time.wall()), text: text)))
+  }
+
+  /// Refuses to start with fewer files than connections: better now than in the middle of a storm.
+  private func checkFileLimit() throws(StartError) {
+    // Listeners, the database, the journal, logs and reports besides.
+    let needed = UInt64(max(0, settings.connectionsMax)) + 128
+    guard let files = try? ProcessLimits.raiseOpenFiles(), files < needed else { return }
+    throw StartError(
+      description: "connections-max \(settings.connectionsMax) needs \(needed) open files and this "
+        + "process may have \(files): lower the setting or raise the limit (LimitNOFILE)")
   }
 
   // MARK: Parts

@@ -11,16 +11,17 @@ extension Shard {
     guard life == .serving, listeners.indices.contains(number) else { return }
     let entry = listeners[number]
     for _ in 0..<settings.acceptsPerTurn {
-      guard mayAccept else { return pauseAccepting() }
+      // At a limit of our own: the first death or finished handshake opens the door again.
+      guard mayAccept else { return pauseAccepting(forMilliseconds: nil) }
       switch entry.listener.accept() {
       case .accepted(let descriptor, let address): admit(descriptor, address, entry.role)
       case .wouldBlock: return
       case .exhausted:
         counters.acceptExhausted += 1
-        return pauseAccepting()
+        return pauseAccepting(forMilliseconds: 1_000)
       case .failed(let error):
         log.error("accept failed", metadata: ["error": "\(error)"])
-        return pauseAccepting()
+        return pauseAccepting(forMilliseconds: 1_000)
       }
     }
   }
@@ -144,15 +145,17 @@ extension Shard {
     return true
   }
 
-  /// Stops listening for a while: at a limit, or without descriptors.
-  func pauseAccepting() {
+  /// Stops listening: at a limit, or without descriptors, which may come back from elsewhere and
+  /// are asked for again after a time.
+  func pauseAccepting(forMilliseconds milliseconds: UInt64?) {
+    if let milliseconds, !isOwnArmed(.acceptAgain) {
+      _ = armOwn(.acceptAgain, afterMilliseconds: milliseconds)
+    }
     guard !isAcceptingPaused else { return }
     isAcceptingPaused = true
     for (number, entry) in listeners.enumerated() where entry.role != .watch {
       try? loop.poller.modify(entry.listener.fd, ShardListener.token(number), [])
     }
-    // Also without a death: descriptors may come back from elsewhere.
-    _ = armOwn(.acceptAgain, afterMilliseconds: 1_000)
   }
 
   /// Listens again once there is room.

@@ -2,6 +2,7 @@
 // standard output and standard error, without the C globals that the language rightly calls shared
 // state.
 
+import CEpollShim
 import Glibc
 
 /// The environment of this process as it was at its start.
@@ -44,4 +45,19 @@ public enum StandardOutput {
   ///
   /// The corresponding C function is `fflush`.
   public static func flush() { fflush(nil) }
+}
+
+/// What the kernel lets this process have.
+public enum ProcessLimits {
+  /// Raises the limit of open files as far as it goes and says where it stands.
+  ///
+  /// The corresponding C function is `prlimit` with `RLIMIT_NOFILE`.
+  public static func raiseOpenFiles() throws(Errno) -> UInt64 {
+    var soft: UInt64 = 0
+    var hard: UInt64 = 0
+    try resultOrErrno(unsafe clinux_get_file_limit(&soft, &hard))
+    guard soft < hard else { return soft }
+    try resultOrErrno(clinux_set_file_limit(hard))
+    return hard
+  }
 }

@@ -211,6 +211,21 @@ struct ShardTests {
     socket.close()
   }
 
+  /// The door that closes at the limit of handshakes opens with the next one that ends, not by a
+  /// timer: no time passes in this test.
+  @Test func aStormIsLetInAsFastAsHandshakesEnd() throws {
+    let harness = try ShardHarness { $0.handshakesMax = 2 }
+    let agents = try (1...12).map { try harness.agent($0) }
+    for agent in agents { agent.send(.signIn(Sample.signIn(agent.clientID))) }
+    var most = 0
+    try harness.turn("everybody is signed in", with: agents) {
+      most = max(most, harness.shard.handshakesUnderWay)
+      return agents.allSatisfy { $0.welcome != nil }
+    }
+    #expect(most <= 2)
+    #expect(harness.shard.registry.onlineCount == 12)
+  }
+
   @Test func aCertificateThatExpiresEndsTheSession() throws {
     let harness = try ShardHarness { $0.keepAliveSeconds = 10 * 86_400 }
     let agent = try harness.signedIn(1, days: 1)
