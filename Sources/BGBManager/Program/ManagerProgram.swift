@@ -3,7 +3,7 @@
 import ArgumentParser
 import Glibc
 import Logging
-import ServiceLifecycle
+import Reactor
 import ServiceLifecycle
 import ServiceLog
 import ServiceSettings
@@ -14,7 +14,7 @@ public enum ManagerProgram {
   /// Runs the program to its end and returns its exit code: 0 after a stop in order, 2 when it
   /// could not start, 1 when it failed while running, 64 for wrong flags.
   public static func run(_ arguments: [String]) async -> Int32 {
-    await run(arguments, environment: processEnvironment())
+    await run(arguments, environment: ProcessEnvironment.variables())
   }
 
   static func run(_ arguments: [String], environment: [String: String]) async -> Int32 {

@@ -51,7 +51,8 @@ struct PushPlan: Sendable {
     self.resources = resources
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
-    self.answered = answered.compactMap { PushPlan.position(of: $0, in: resources) }
+    let set = TargetSet(resources)
+    self.answered = answered.compactMap { set.index(of: $0) }
   }
 
   /// The leaf of a client, or nil when it is no target.
@@ -67,15 +68,5 @@ struct PushPlan: Sendable {
     guard low < leavesByClient.count else { return nil }
     let leaf = Int(leavesByClient[low])
     return clients[leaf] == client ? leaf : nil
-  }
-
-  private static func position(of resource: ResourceID, in resources: [ResourceID]) -> Int? {
-    var low = 0
-    var high = resources.count
-    while low < high {
-      let middle = low + (high - low) / 2
-      if resources[middle] < resource { low = middle + 1 } else { high = middle }
-    }
-    return low < resources.count && resources[low] == resource ? low : nil
   }
 }

@@ -25,7 +25,6 @@ struct OutcomeDesk {
   private var waiting: [Waiting] = []
   private var waitingFrom = 0
   private var lastNumber: UInt64 = 0
-  private var lastPosted: UInt64 = 0
   private var durable: UInt64 = 0
   /// Records for the next report, in the order they came.
   private(set) var collected: [OutcomeRecord] = []
@@ -52,7 +51,6 @@ struct OutcomeDesk {
   mutating func takeUnposted() -> (records: [OutcomeRecord], upTo: UInt64)? {
     guard !unposted.isEmpty else { return nil }
     defer { unposted = [] }
-    lastPosted = lastNumber
     return (unposted, lastNumber)
   }
 

@@ -63,10 +63,6 @@ final class DatabaseSiteLink: SiteLink {
     Set(try ask { () throws(StoreError) in try store.denyList() })
   }
 
-  func knows(_ clientID: ClientID) throws(SiteLinkError) -> Bool {
-    try ask { () throws(StoreError) in try store.client(clientID) != nil }
-  }
-
   func policy(of clientID: ClientID, at: WallTime) throws(SiteLinkError) -> PolicyBundle {
     try ask { () throws(StoreError) in
       let policy = try store.effectivePolicy(of: clientID)

@@ -43,8 +43,6 @@ protocol SiteLink: Sendable {
   func unexpiredTasks(at: WallTime) throws(SiteLinkError) -> [TaskRecord]
   /// Everybody who is blocked.
   func denyList() throws(SiteLinkError) -> Set<ClientID>
-  /// Whether the site has this client.
-  func knows(_ clientID: ClientID) throws(SiteLinkError) -> Bool
   /// What a client must follow now.
   func policy(of clientID: ClientID, at: WallTime) throws(SiteLinkError) -> PolicyBundle
   /// Hands a report's bytes over; returns when they are durable there.
