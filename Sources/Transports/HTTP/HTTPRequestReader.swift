@@ -1,20 +1,7 @@
-// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): one request at a time, a body
-// only by Content-Length, everything odd refused. What two parsers could read differently is an
+// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): requests one after the other, a
+// body only by Content-Length, everything odd refused. What two parsers could read differently is an
 // error here, so that no proxy in front can be fooled about where a request ends. Pure: bytes in,
-// request out; deadlines are the owner's.
-
-/// The bounds of one request.
-public struct HTTPLimits: Equatable, Sendable {
-  /// Bytes of request line and headers together.
-  public var headBytesMax = 8_192
-  /// Bytes of the body.
-  public var bodyBytesMax = 65_536
-  /// Header lines.
-  public var headersMax = 64
-
-  /// The defaults.
-  public init() {}
-}
+// requests out; deadlines are the owner's.
 
 /// Why a request is refused; the raw value is the status code of the answer.
 public enum HTTPRefusal: UInt16, Error, Equatable, Sendable {
@@ -24,6 +11,9 @@ public enum HTTPRefusal: UInt16, Error, Equatable, Sendable {
   case contentTooLarge = 413
   /// The request line is longer than we take.
   case targetTooLong = 414
+  /// It wants to be told to go on before it sends its body. An interim answer would be one more
+  /// place where two readers of answers may disagree, and no body that we take is worth the wait.
+  case expectationFailed = 417
   /// The headers are longer or more than we take.
   case headersTooLarge = 431
   /// A method or transfer coding that we do not have.
@@ -46,14 +36,10 @@ public struct HTTPRequest: Equatable, Sendable {
   public var body: [UInt8]
 
   /// The value of a header that came once; nil when it came never or more than once.
-  public subscript(header: String) -> String? {
-    var found: String?
-    for (name, value) in headers where name == header {
-      if found != nil { return nil }
-      found = value
-    }
-    return found
-  }
+  public subscript(header: String) -> String? { HTTPField.only(header, in: headers) }
+
+  /// Whether the peer wants the connection to end behind the answer; no request follows this one.
+  public var endsConnection: Bool { HTTPField.wish(in: headers) == .end }
 
   /// Whether two requests are the same in every part.
   public static func == (left: HTTPRequest, right: HTTPRequest) -> Bool {
@@ -66,94 +52,102 @@ public struct HTTPRequest: Equatable, Sendable {
 /// Collects bytes until one request is complete.
 public struct HTTPRequestReader: Sendable {
   private let limits: HTTPLimits
-  private var bytes: [UInt8] = []
-  private var searchFrom = 0
-  private var head: HTTPRequest?
-  private var bodyStart = 0
-  private var bodyBytes = 0
+  private var lines = HTTPLines()
+  /// The request whose head has begun.
+  private var begun: HTTPRequest?
+  private var headBytes = 0
+  /// Bytes of the body, once the head is complete.
+  private var bodyBytes: Int?
+  /// The last request said that none follows.
+  private var isOver = false
+  private var refusal: HTTPRefusal?
 
   /// Begins before a request.
   public init(limits: HTTPLimits = HTTPLimits()) { self.limits = limits }
 
-  /// Whether a request has begun and is not complete.
-  public var isInside: Bool { !bytes.isEmpty }
+  /// Whether no byte of a request is held: the peer is idle, not slow.
+  public var isEmpty: Bool { begun == nil && lines.isEmpty }
 
-  /// Takes what was read.
+  /// Takes what was read. What comes behind a refused or a last request is dropped.
+  ///
+  /// More than ``HTTPLimits/heldBytesMax`` held is a refusal of all of it.
   public mutating func append(_ more: Span<UInt8>) {
-    bytes.reserveCapacity(bytes.count + more.count)
-    for index in more.indices { bytes.append(more[index]) }
+    guard refusal == nil, !isOver else { return }
+    guard more.count <= limits.heldBytesMax - lines.count else { return refuse(.badRequest) }
+    lines.append(more)
   }
 
-  /// The request, if it is complete; what follows it stays for the next one.
+  /// The next request, if it is complete; what follows it stays for the next call. After a refusal,
+  /// that refusal again: where a refused request ends, nobody knows.
   public mutating func next() throws(HTTPRefusal) -> HTTPRequest? {
-    if head == nil {
-      guard let end = findHeadEnd() else {
-        if bytes.count > limits.headBytesMax { throw .headersTooLarge }
-        return nil
-      }
-      guard end <= limits.headBytesMax else { throw .headersTooLarge }
-      let request = try HTTPRequestReader.parseHead(Array(bytes[..<end]), limits)
-      bodyBytes = try HTTPRequestReader.bodyLength(of: request, limits)
-      bodyStart = end + 4
-      head = request
+    if let refusal { throw refusal }
+    do throws(HTTPRefusal) {
+      return try advance()
+    } catch {
+      refuse(error)
+      throw error
     }
-    guard var request = head, bytes.count - bodyStart >= bodyBytes else { return nil }
-    request.body = Array(bytes[bodyStart..<bodyStart + bodyBytes])
-    bytes.removeFirst(bodyStart + bodyBytes)
-    head = nil
-    searchFrom = 0
+  }
+
+  private mutating func refuse(_ reason: HTTPRefusal) {
+    refusal = reason
+    begun = nil
+    lines.clear()
+  }
+
+  private mutating func advance() throws(HTTPRefusal) -> HTTPRequest? {
+    while bodyBytes == nil {
+      guard let line = try nextLine() else { return nil }
+      try take(line)
+    }
+    guard let wanted = bodyBytes, let body = lines.take(wanted), var request = begun else {
+      return nil
+    }
+    request.body = body
+    begun = nil
+    bodyBytes = nil
+    headBytes = 0
+    if request.endsConnection {
+      isOver = true
+      lines.clear()
+    }
     return request
   }
 
-  /// The place of the empty line that ends the head.
-  private mutating func findHeadEnd() -> Int? {
-    var index = searchFrom
-    while index + 3 < bytes.count {
-      if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13, bytes[index + 3] == 10
-      {
-        return index
+  private mutating func nextLine() throws(HTTPRefusal) -> [UInt8]? {
+    let isFirst = begun == nil
+    // A request line is the target and 16 bytes at most: method, spaces, version, line end.
+    let room = isFirst ? limits.targetBytesMax + 16 : limits.headBytesMax - headBytes
+    do throws(HTTPLineFault) {
+      guard let line = try lines.nextLine(atMost: room) else { return nil }
+      headBytes += line.count + 2
+      return line
+    } catch {
+      switch error {
+      case .badByte: throw .badRequest
+      case .tooLong: throw isFirst ? .targetTooLong : .headersTooLarge
       }
-      index += 1
     }
-    searchFrom = max(0, bytes.count - 3)
-    return nil
   }
 
-  private static func parseHead(_ head: [UInt8], _ limits: HTTPLimits) throws(HTTPRefusal)
-    -> HTTPRequest
-  {
-    var lines = try splitLines(head)
-    guard !lines.isEmpty else { throw .badRequest }
-    var request = try parseRequestLine(lines.removeFirst())
-    guard lines.count <= limits.headersMax else { throw .headersTooLarge }
-    for line in lines { request.headers.append(try parseHeader(line)) }
-    guard request.headers.filter({ $0.name == "host" }).count == 1 else { throw .badRequest }
-    return request
-  }
-
-  /// Lines end with CR LF and hold neither of them alone, nor NUL or other control characters.
-  private static func splitLines(_ head: [UInt8]) throws(HTTPRefusal) -> [ArraySlice<UInt8>] {
-    var lines: [ArraySlice<UInt8>] = []
-    var start = 0
-    var index = 0
-    while index < head.count {
-      let byte = head[index]
-      if byte == 13 {
-        guard index + 1 < head.count, head[index + 1] == 10 else { throw .badRequest }
-        lines.append(head[start..<index])
-        index += 2
-        start = index
-        continue
+  private mutating func take(_ line: [UInt8]) throws(HTTPRefusal) {
+    guard begun != nil else {
+      begun = try HTTPRequestReader.parseRequestLine(line, limits)
+      return
+    }
+    if line.isEmpty {
+      bodyBytes = try begun.map { request throws(HTTPRefusal) in
+        try HTTPRequestReader.bodyLength(of: request, limits)
       }
-      guard byte == 9 || (byte >= 32 && byte != 127) else { throw .badRequest }
-      index += 1
+      return
     }
-    lines.append(head[start...])
-    return lines
+    guard begun?.headers.count ?? 0 < limits.headersMax else { throw .headersTooLarge }
+    guard let header = HTTPField.parse(line) else { throw .badRequest }
+    begun?.headers.append(header)
   }
 
-  private static func parseRequestLine(_ line: ArraySlice<UInt8>) throws(HTTPRefusal)
-    -> HTTPRequest
+  private static func parseRequestLine(_ line: [UInt8], _ limits: HTTPLimits)
+    throws(HTTPRefusal) -> HTTPRequest
   {
     let parts = line.split(separator: 32, omittingEmptySubsequences: false)
     guard parts.count == 3 else { throw .badRequest }
@@ -163,63 +157,36 @@ public struct HTTPRequestReader: Sendable {
     }
     let method = String(decoding: parts[0], as: UTF8.self)
     guard method == "GET" || method == "POST" else { throw .notImplemented }
-    guard parts[1].count <= 2_048 else { throw .targetTooLong }
-    guard parts[1].first == UInt8(ascii: "/"), parts[1].allSatisfy({ $0 > 32 && $0 < 127 }) else {
-      throw .badRequest
-    }
-    let pieces = parts[1].split(
-      separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts[1].count <= limits.targetBytesMax else { throw .targetTooLong }
+    guard let target = HTTPTarget(parts[1]) else { throw .badRequest }
     return HTTPRequest(
-      method: method, path: String(decoding: pieces[0], as: UTF8.self),
-      query: pieces.count > 1 ? String(decoding: pieces[1], as: UTF8.self) : "", headers: [],
-      body: [])
+      method: method, path: target.path, query: target.query, headers: [], body: [])
   }
 
-  private static func parseHeader(_ line: ArraySlice<UInt8>) throws(HTTPRefusal) -> (
-    name: String, value: String
-  ) {
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex else {
-      throw .badRequest
-    }
-    let name = line[..<colon]
-    guard name.allSatisfy(isTokenByte) else { throw .badRequest }
-    var value = line[(colon + 1)...]
-    while let first = value.first, first == 32 || first == 9 { value = value.dropFirst() }
-    while let last = value.last, last == 32 || last == 9 { value = value.dropLast() }
-    return (
-      String(decoding: name, as: UTF8.self).lowercased(), String(decoding: value, as: UTF8.self)
-    )
-  }
+  /// Headers that decide something come once; which of two counts, two readers decide differently.
+  private static let single = [
+    "content-length", "expect", "if-none-match", "content-type", "authorization",
+  ]
 
   private static func bodyLength(of request: HTTPRequest, _ limits: HTTPLimits)
     throws(HTTPRefusal) -> Int
   {
-    var length: Int?
-    for (name, value) in request.headers {
-      switch name {
+    guard let host = request["host"], HTTPTarget.isHost(host),
+      HTTPField.wish(in: request.headers) != nil
+    else { throw .badRequest }
+    for header in request.headers {
+      switch header.name {
       case "transfer-encoding": throw .notImplemented
+      case "expect": throw .expectationFailed
       case "upgrade", "http2-settings": throw .badRequest
-      case "content-length":
-        guard length == nil, !value.isEmpty, value.utf8.count <= 10,
-          value.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }),
-          value == "0" || !value.hasPrefix("0"), let number = Int(value)
-        else { throw .badRequest }
-        length = number
       default: continue
       }
     }
-    let bytes = length ?? 0
-    guard bytes <= limits.bodyBytesMax else { throw .contentTooLarge }
-    if request.method == "GET" && bytes > 0 { throw .badRequest }
-    return bytes
-  }
-
-  private static func isTokenByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-    }
+    for name in single where HTTPField.count(name, in: request.headers) > 1 { throw .badRequest }
+    guard let text = request["content-length"] else { return 0 }
+    guard let length = HTTPField.length(text) else { throw .badRequest }
+    guard length <= limits.bodyBytesMax else { throw .contentTooLarge }
+    if request.method == "GET" && length > 0 { throw .badRequest }
+    return length
   }
 }

@@ -60,7 +60,7 @@ struct HTTPRequestReaderTests {
     #expect(answer5?.path == "/2")
     let answer6 = try reader.next()
     #expect(answer6 == nil)
-    #expect(!reader.isInside)
+    #expect(reader.isEmpty)
   }
 
   @Test(
@@ -124,5 +124,9 @@ struct HTTPRequestReaderTests {
     #expect(
       String(decoding: unchanged.encoded(), as: UTF8.self)
         == "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nConnection: close\r\n\r\n")
+    #expect(
+      String(decoding: HTTPResponse.text(410, "gone").encoded(keepAlive: true), as: UTF8.self)
+        == "HTTP/1.1 410 Gone\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        + "Content-Length: 5\r\n\r\ngone\n")
   }
 }
