@@ -17,6 +17,12 @@ public enum Limits {
   public static let outboundBytesPerProcessMax = 256 << 20
   /// Bytes of one HTTP answer at most: a client's policies must fit.
   public static let responseBytesMax = 1 << 20
+  /// Bytes of a polled session that its client is not known to have: two full answers' worth is what
+  /// a lost answer may cost, and the queue behind it has its own limit.
+  public static let pollWindowBytes = 65_536
+  /// Connections to the HTTPS listener that one client may have: a poll, the one that supersedes it,
+  /// a policy download, a look from the doctor. A further one ends the oldest.
+  public static let httpConnectionsPerClientMax = 4
   /// Tasks pushed to one client and not yet acknowledged.
   public static let unacknowledgedPushesMax = 32
 
@@ -82,8 +88,17 @@ public enum Limits {
   public static let keepAliveExpiryTenths: UInt64 = 15
   /// TCP connect, TLS handshake and sign-in together, from accept.
   public static let handshakeMilliseconds: UInt64 = 10_000
-  /// A whole HTTP request, from its first byte.
+  /// A whole HTTP request, from the moment that it may be sent: idle time and slow bytes alike.
   public static let requestMilliseconds: UInt64 = 10_000
+  /// How long the server holds a poll by default: five minutes.
+  public static let pollSeconds: UInt32 = 300
+  /// A poll is never held shorter than this, whatever a path cuts: below, polling costs more than
+  /// the fallback is worth.
+  public static let pollSecondsMinimum: UInt32 = 5
+  /// A poll is never held longer than this, whatever the settings say: an hour.
+  public static let pollSecondsMaximum: UInt32 = 3_600
+  /// A session by long polls is over when no poll came for this long after the last one ended.
+  public static let pollGapMilliseconds: UInt64 = 60_000
   /// Unacknowledged bytes on a connection for this long end it (TCP_USER_TIMEOUT).
   public static let userTimeoutMilliseconds: UInt32 = 20_000
   /// Output that does not shrink for this long ends the connection: the slow reader's deadline.

@@ -24,13 +24,17 @@ struct Server {
   private let settings: ServerSettings
   private let settingsFile: String
   private let logHandle: LogHandle
+  private let httpLogHandle: LogHandle
   private let log: Logger
   private let time = TimeSource.system
 
-  init(settings: ServerSettings, settingsFile: String, logHandle: LogHandle) {
+  init(
+    settings: ServerSettings, settingsFile: String, logHandle: LogHandle, httpLogHandle: LogHandle
+  ) {
     self.settings = settings
     self.settingsFile = settingsFile
     self.logHandle = logHandle
+    self.httpLogHandle = httpLogHandle
     log = logHandle.logger("bgb-server")
   }
 
@@ -172,8 +176,8 @@ struct Server {
     let loop = try Loop(time: time, timerCapacity: settings.connectionsMax)
     var listeners: [ShardListener] = []
     for address in settings.listen { listeners += try open(address.host, address.port, .agent) }
-    if let address = settings.policyListen {
-      listeners += try open(address.host, address.port, .policy)
+    for address in settings.httpsListen {
+      listeners += try open(address.host, address.port, .https)
     }
     if let address = settings.healthListen {
       listeners += try open(address.host, address.port, .watch)
@@ -183,8 +187,8 @@ struct Server {
       loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(
         site: registration.site, serverID: registration.serverID, epoch: registration.epoch),
-      settings: settings.shard, agentTLS: contexts.agent, policyTLS: contexts.policy,
-      listeners: listeners, log: log)
+      settings: settings.shard, agentTLS: contexts.agent, httpsTLS: contexts.https,
+      listeners: listeners, log: log, httpLog: httpLogHandle.logger("bgb-http"))
   }
 
   private func open(
@@ -199,7 +203,7 @@ struct Server {
     do throws(Errno) {
       let listener = try Listener(address, reusePort: false)
       log.notice(
-        "Listening connections on port \(listener.boundAddress.port ?? 0).",
+        "Listening connections on port \(listener.boundAddress.port ?? 0)\(role.words).",
         metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
       return [ShardListener(listener: listener, role: role)]
     } catch {
@@ -211,17 +215,17 @@ struct Server {
   /// The TLS rules of both listeners; tickets of one are no good at the other.
   private func makeContexts(
     _ settings: ServerSettings, _ now: Int64
-  ) throws(Errno) -> (agent: TLSContext, policy: TLSContext) {
+  ) throws(Errno) -> (agent: TLSContext, https: TLSContext) {
     do throws(TLSSetupError) {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
       agent.ticketKeys = keys
       agent.sessionContext = "bgb-agent"
-      var policy = TLSOptions()
-      policy.ticketKeys = keys
-      policy.sessionContext = "bgb-policy"
-      policy.ticketsPerHandshake = 0
-      return (try makeContext(settings, agent), try makeContext(settings, policy))
+      var https = TLSOptions()
+      https.ticketKeys = keys
+      https.sessionContext = "bgb-https"
+      https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
+      return (try makeContext(settings, agent), try makeContext(settings, https))
     } catch {
       log.critical("TLS cannot be set up", metadata: ["error": "\(error)"])
       throw .invalidArgument
@@ -248,12 +252,15 @@ struct Server {
       let fresh = try ServerSettings.load(settingsFile)
       let contexts = try makeContexts(fresh, time.wall() / 1000)
       shard.agentTLS = contexts.agent
-      shard.policyTLS = contexts.policy
+      shard.httpsTLS = contexts.https
       var changed = fresh.shard
       // The table of connections was made for this many.
       changed.connectionsMax = shard.settings.connectionsMax
       shard.settings = changed
-      if let level = Logger.Level(rawValue: fresh.log.level) { logHandle.setLevel(level) }
+      if let level = Logger.Level(rawValue: fresh.log.level) {
+        logHandle.setLevel(level)
+        httpLogHandle.setLevel(level)
+      }
       let needsRestart = fresh.needsRestart(insteadOf: settings)
       log.notice(
         "reloaded",
@@ -281,6 +288,7 @@ struct Server {
   private func reopenLog() {
     do throws(LogError) {
       try logHandle.reopen()
+      try httpLogHandle.reopen()
     } catch {
       log.error("log not reopened", metadata: ["error": "\(error)"])
     }

@@ -64,7 +64,11 @@ struct ServerCommand: ParsableCommand {
       let handle = try ServiceLog.bootstrap(
         file: settings.log.file?.path, format: settings.log.format, level: level,
         component: "SMS_NOTIFICATION_SERVER")
-      let server = Server(settings: settings, settingsFile: file, logHandle: handle)
+      let httpHandle = try ServiceLog.open(
+        file: settings.httpsLogFile, format: settings.log.format, level: level,
+        component: "BgbHttpProxy")
+      let server = Server(
+        settings: settings, settingsFile: file, logHandle: handle, httpLogHandle: httpHandle)
       try server.run { addresses in
         for address in addresses { print("listening: \(address)") }
         StandardOutput.flush()

@@ -13,10 +13,14 @@ struct ServerSettings: DescribedSettings {
   var site: RelativePath
   /// Where agents connect.
   var listen: [AddressSetting]
-  /// Where policies are downloaded.
-  var policyListen: AddressSetting?
+  /// Where agents poll when the port above is closed to them, and where policies are downloaded.
+  var httpsListen: [AddressSetting]
   /// What agents are told as the place of policies.
-  var policyUrl: String
+  var httpsUrl: String
+  /// The oldest TLS version that the HTTPS listener takes.
+  var httpsTls: HTTPSVersion
+  /// How long a poll is held at most.
+  var pollLength: DurationSetting
   /// Where health and metrics are served.
   var healthListen: AddressSetting?
   /// The server's certificate, PEM.
@@ -45,6 +49,14 @@ struct ServerSettings: DescribedSettings {
   var handshakesMax: Int
   /// The log.
   var log: LogSettings
+  /// What HTTP clients do; beside the log if not given.
+  var httpsLog: RelativePath?
+
+  /// TLS versions that the HTTPS listener may be told to take.
+  enum HTTPSVersion: String, Decodable, Sendable {
+    case tls13 = "1.3"
+    case tls12 = "1.2"
+  }
 
   /// The log's settings.
   struct LogSettings: Decodable {
@@ -62,9 +74,17 @@ struct ServerSettings: DescribedSettings {
       SettingDescription("site", "path", default: "../..", "The site's folder."),
       SettingDescription(
         "listen", "addresses", default: "127.0.0.1:10123", "Where agents connect."),
-      SettingDescription("policy-listen", "address", "Where policies are downloaded over HTTPS."),
       SettingDescription(
-        "policy-url", "URL", default: "", "What agents are told as the place of policies."),
+        "https-listen", "addresses", default: "[]",
+        "Where agents poll over HTTPS when they cannot reach listen, and fetch policies."),
+      SettingDescription(
+        "https-url", "URL", default: "", "What agents are told as the place of policies."),
+      SettingDescription(
+        "https-tls", "1.3|1.2", default: "\"1.3\"",
+        "The oldest TLS version of the HTTPS listener; 1.2 for paths that break 1.3."),
+      SettingDescription(
+        "poll-length", "duration", default: "5m",
+        "How long a poll is held at most; learned shorter where a path cuts earlier."),
       SettingDescription(
         "health-listen", "address", "Where /healthz, /readyz and /metrics are; keep it on loopback."
       ),
@@ -96,6 +116,9 @@ struct ServerSettings: DescribedSettings {
       SettingDescription(
         "log.level", "trace|debug|info|notice|warning|error", default: "info",
         "What is written from this level on."),
+      SettingDescription(
+        "https-log", "path",
+        "What HTTP clients do; BgbHttpProxy.log beside log.file if not given, else standard error."),
     ]
   }
 
@@ -112,12 +135,19 @@ struct ServerSettings: DescribedSettings {
     if name != running.name { keys.append("name") }
     if site != running.site { keys.append("site") }
     if listen != running.listen { keys.append("listen") }
-    if policyListen != running.policyListen { keys.append("policy-listen") }
+    if httpsListen != running.httpsListen { keys.append("https-listen") }
     if healthListen != running.healthListen { keys.append("health-listen") }
     if reportKey != running.reportKey { keys.append("report-key") }
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
     return keys
+  }
+
+  /// The file of what HTTP clients do; nil for the log's own stream.
+  var httpsLogFile: String? {
+    if let httpsLog { return httpsLog.path }
+    guard let file = log.file?.path, let slash = file.lastIndex(of: "/") else { return nil }
+    return file[...slash] + "BgbHttpProxy.log"
   }
 
   /// The numbers that rule the shard.
@@ -130,7 +160,10 @@ struct ServerSettings: DescribedSettings {
     shard.crashWindowSeconds = UInt32(clamping: crashWindow.seconds)
     shard.presencePeriodMilliseconds = max(100, UInt64(clamping: presencePeriod.milliseconds))
     shard.outcomePeriodMilliseconds = max(100, UInt64(clamping: outcomePeriod.milliseconds))
-    shard.policyURL = policyUrl
+    shard.policyURL = httpsUrl
+    shard.pollSeconds = min(
+      Limits.pollSecondsMaximum, max(Limits.pollSecondsMinimum, UInt32(clamping: pollLength.seconds))
+    )
     return shard
   }
 }

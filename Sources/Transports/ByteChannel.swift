@@ -19,7 +19,8 @@ public final class ByteChannel {
   /// Who the peer is: read once, when the handshake is done, full or resumed.
   public private(set) var peer: PeerIdentity?
 
-  private var transport: Transport
+  /// How the bytes travel; ByteChannel+Polled reaches it too.
+  var transport: Transport
   private var outbound: OutboundQueue
   private var gate = ReadinessGate()
 
@@ -55,6 +56,9 @@ public final class ByteChannel {
   }
 
   // MARK: In
+
+  /// Whether a handshake is not done yet.
+  public var isShakingHands: Bool { transport.isShakingHands }
 
   /// Takes the handshake as far as it goes now; when it is done, ``peer`` is set.
   public func handshake() -> HandshakeStep {

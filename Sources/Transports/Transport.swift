@@ -11,6 +11,8 @@ public enum Transport: ~Copyable {
   case plain(PlainTransport)
   /// With TLS on OpenSSL.
   case tls(TLSTransport)
+  /// In pieces, by long polls whose sockets belong to others.
+  case polled(PolledTransport)
   /// Closed: the descriptor is gone and its number may be another connection's.
   case closed
 
@@ -24,6 +26,9 @@ public enum Transport: ~Copyable {
       let step = tls.handshake()
       self = .tls(tls)
       return step
+    case .polled(let polled):
+      self = .polled(polled)
+      return .done
     case .closed:
       self = .closed
       return .failed(TransportError(.closed))
@@ -40,6 +45,10 @@ public enum Transport: ~Copyable {
     case .tls(var tls):
       let step = tls.read(into: &buffer)
       self = .tls(tls)
+      return step
+    case .polled(var polled):
+      let step = polled.read(into: &buffer)
+      self = .polled(polled)
       return step
     case .closed:
       self = .closed
@@ -61,6 +70,10 @@ public enum Transport: ~Copyable {
       let step = tls.write(bytes)
       self = .tls(tls)
       return step
+    case .polled(var polled):
+      let step = polled.write(bytes)
+      self = .polled(polled)
+      return step
     case .closed:
       self = .closed
       return .failed(TransportError(.closed))
@@ -78,6 +91,10 @@ public enum Transport: ~Copyable {
       let step = tls.finishWriting()
       self = .tls(tls)
       return step
+    case .polled(var polled):
+      let step = polled.finishWriting()
+      self = .polled(polled)
+      return step
     case .closed:
       self = .closed
       return .failed(TransportError(.closed))
@@ -89,6 +106,7 @@ public enum Transport: ~Copyable {
     switch self {
     case .plain: false
     case .tls(let tls): tls.isShakingHands
+    case .polled: false
     case .closed: false
     }
   }
@@ -99,14 +117,16 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.hasLeftovers
+    case .polled(let polled): polled.hasLeftovers
     }
   }
 
-  /// The descriptor's number, for epoll; -1 once closed.
+  /// The descriptor's number, for epoll; -1 once closed, and for one that has none of its own.
   public var descriptor: Int32 {
     switch self {
     case .plain(let plain): plain.descriptor
     case .tls(let tls): tls.descriptor
+    case .polled: -1
     case .closed: -1
     }
   }
@@ -117,6 +137,7 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.resumed
+    case .polled: false
     }
   }
 
@@ -126,6 +147,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readPeer()
+    case .polled: nil
     }
   }
 
@@ -135,6 +157,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readRefusedPeer()
+    case .polled: nil
     }
   }
 
@@ -148,6 +171,9 @@ public enum Transport: ~Copyable {
       let session = tls.takeNewSession()
       self = .tls(tls)
       return session
+    case .polled(let polled):
+      self = .polled(polled)
+      return nil
     case .closed:
       self = .closed
       return nil

@@ -26,6 +26,8 @@ struct ClientAdd: ConsoleCommand {
   @Option(help: "A tag; may be repeated.") var tag: [String] = []
   @Option(help: "host:port of a notification server; may be repeated.")
   var managementPoint: [String] = []
+  @Option(help: "host:port of a server's HTTPS listener; otherwise the same hosts, at its usual port.")
+  var httpsPoint: [String] = []
   @Option(help: "Add so many clients, NAME-0001 and on.") var count: Int?
   @Option(help: "The folder to make, or with --count to make them in.") var out: String?
   @OptionGroup var site: SiteOptions
@@ -125,10 +127,11 @@ struct ClientAdd: ConsoleCommand {
     try folder.write("task.pub", item["taskKeys"].cell)
     try folder.makeFolder("state")
     try folder.makeFolder("logs")
+    let points = managementPoint.isEmpty ? ["localhost:10123"] : managementPoint
     try folder.write(
       "agent.yaml",
       SettingsText.agent(
-        name: item["client"]["name"].cell, site: item["siteCode"].cell,
-        managementPoints: managementPoint.isEmpty ? ["localhost:10123"] : managementPoint))
+        name: item["client"]["name"].cell, site: item["siteCode"].cell, managementPoints: points,
+        httpsPoints: httpsPoint.isEmpty ? points.map(HTTPSPort.point) : httpsPoint))
   }
 }

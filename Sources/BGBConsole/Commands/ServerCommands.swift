@@ -34,7 +34,8 @@ struct ServerAdd: ConsoleCommand {
   @Option(help: "A name or address under which agents reach it; may be repeated.")
   var host: [String] = []
   @Option(help: "The port for agents.") var port: UInt16 = 10123
-  @Option(help: "The port for policy downloads.") var policyPort: UInt16 = 10443
+  @Option(help: "The port for agents that must use HTTPS, and for policies: 443, or 8443 if not root.")
+  var httpsPort: UInt16?
   @Option(help: "The loopback port of /healthz, /readyz and /metrics; 0 lets the kernel choose.")
   var healthPort: UInt16 = 0
   @Option(help: "The address to listen on; loopback when all hosts are, else all addresses.")
@@ -74,6 +75,7 @@ struct ServerAdd: ConsoleCommand {
       throw error
     }
     let address = listen ?? ServerAdd.listenAddress(hosts)
+    let https = httpsPort ?? HTTPSPort.usual
     try folder.write("server.crt", answer["certificate"].cell)
     try folder.write("ca.pem", answer["ca"].cell)
     try folder.makeFolder("logs")
@@ -82,8 +84,8 @@ struct ServerAdd: ConsoleCommand {
       "server.yaml",
       SettingsText.server(
         name: name, listen: ServerAdd.endpoint(address, port),
-        policyListen: ServerAdd.endpoint(address, policyPort),
-        policyURL: "https://" + ServerAdd.endpoint(hosts[0], policyPort),
+        httpsListen: ServerAdd.endpoint(address, https),
+        httpsURL: "https://" + ServerAdd.endpoint(hosts[0], https),
         health: ServerAdd.endpoint("127.0.0.1", healthPort)))
     let server = answer["server"]
     let fields: [(title: String, text: String)] = [

@@ -7,7 +7,7 @@ enum SettingsText {
 
   /// The `server.yaml` of a notification server.
   static func server(
-    name: String, listen: String, policyListen: String, policyURL: String, health: String
+    name: String, listen: String, httpsListen: String, httpsURL: String, health: String
   ) -> String {
     """
     # Settings of the notification server \(name). Paths are relative to this file.
@@ -15,8 +15,8 @@ enum SettingsText {
     name: \(quoted(name))
     site: ../..
     listen: \(quoted(listen))
-    policy-listen: \(quoted(policyListen))
-    policy-url: \(quoted(policyURL))
+    https-listen: \(quoted(httpsListen))   # for agents that cannot reach the port above
+    https-url: \(quoted(httpsURL))      # where agents fetch policies
     health-listen: \(quoted(health))
     certificate: server.crt
     key: server.key
@@ -24,6 +24,7 @@ enum SettingsText {
     report-key: report.key
     ticket-keys: ../tickets.keys   # shared by all servers, so that agents resume at any
     # keep-alive: 15m
+    # poll-length: 5m
     # presence-period: 5m
     # outcome-period: 10s
     # crash-window: 60s
@@ -37,11 +38,15 @@ enum SettingsText {
   }
 
   /// The `agent.yaml` of a client.
-  static func agent(name: String, site: String, managementPoints: [String]) -> String {
+  static func agent(
+    name: String, site: String, managementPoints: [String], httpsPoints: [String]
+  ) -> String {
     """
     # Settings of the notification agent on \(name). Paths are relative to this file.
     # `bgb-agent check --config FILE` says what is wrong with it.
     management-points: [\(managementPoints.map(quoted).joined(separator: ", "))]
+    # Used when none of those can be reached, through a proxy if need be.
+    https-management-points: [\(httpsPoints.map(quoted).joined(separator: ", "))]
     site: \(quoted(site))
     certificate: client.crt
     key: client.key

@@ -1,6 +1,10 @@
-// One accepted connection and where it is in its life. What it says is judged elsewhere (Session/,
-// Push/); here is only what belongs to one socket: the channel, the collector of partial input, the
-// clock marks by which the one timer of a connection finds its next deadline.
+// One connection and where it is in its life. What it says is judged elsewhere (Session/, Push/);
+// here is what belongs to one: the channel, the collector of partial input, the clock marks by
+// which the one timer of a connection finds its next deadline.
+//
+// A session over TCP is one connection. A session over HTTPS is two kinds of them: the session's
+// own, with a polled channel and no socket, and the carrier, a socket that holds its poll at the
+// moment and may be another one the next minute.
 
 import BGBModel
 import BGBWire
@@ -9,12 +13,21 @@ import Transports
 
 /// What a connection is for: decided by the listener it came through.
 enum ConnectionRole: Equatable {
-  /// Agents: TLS with a client certificate, frames.
+  /// A session of an agent: frames, over TLS with a client certificate or over long polls.
   case agent
-  /// Policy download: TLS with a client certificate, HTTP.
-  case policy
+  /// HTTP over TLS with a client certificate: long polls and policy downloads.
+  case https
   /// Health and metrics: plain HTTP on loopback.
   case watch
+
+  /// What the log says behind the port, in the original's words.
+  var words: String {
+    switch self {
+    case .agent: ""
+    case .https: " for HTTP connection"
+    case .watch: " for health and metrics"
+    }
+  }
 }
 
 /// Where a connection is in its life.
@@ -27,8 +40,20 @@ enum ConnectionPhase: Equatable {
   case signedIn
   /// A request is being answered by another thread.
   case answering
+  /// A poll is held: its answer waits for frames or for its end.
+  case polling
   /// Everything is said; what is queued is flushed, then it is closed.
   case closing
+}
+
+/// What a session over long polls knows of its polls.
+struct PollState {
+  /// The connection that holds the poll; nil between polls.
+  var carrier: Token?
+  /// Since when no poll is held.
+  var gapSince: Ticks
+  /// How long the next one is held.
+  var length: PollLength
 }
 
 /// One connection, confined to its shard's thread.
@@ -64,6 +89,16 @@ final class Connection {
   var unacknowledged = 0
   /// Pushes that wait for acknowledgements.
   var waitingOrders: [PushOrder] = []
+  /// Of a session over long polls: its polls; nil over TCP, and for carriers.
+  var polls: PollState?
+  /// Of a carrier: the session whose poll it holds; nil while polling for a view of oneself.
+  var heldFor: Token?
+  /// Of a carrier: when the held poll is answered in any case.
+  var pollUntil = Ticks.never
+  /// Of an HTTP peer: whether its connection ends behind the next answer, as it asked.
+  var endsAfterAnswer = false
+  /// Of an HTTP peer: since when its next request may come; never while none is due.
+  var requestSince: Ticks
   /// Whether it is on the list of connections with output to flush.
   var isDirty = false
   /// Whether it waits for its share of this turn's handshake time.
@@ -77,21 +112,32 @@ final class Connection {
     self.address = address
     acceptedAt = now
     lastHeard = now
-    phase = role == .watch ? .awaitingFirst : .handshaking
+    requestSince = now
+    phase = channel.isShakingHands ? .handshaking : .awaitingFirst
     if role != .agent { requests = HTTPRequestReader() }
   }
 
-  /// The moment at which this connection must end if nothing happens before, and why.
+  /// By which channel its session comes.
+  var channelKind: ChannelKind { polls == nil ? .tcp : .https }
+
+  /// The moment at which this connection must end if nothing happens before, and why; for a held
+  /// poll the moment of its answer.
   func deadline(keepAliveMilliseconds: UInt64) -> (at: Ticks, reason: PresenceReason) {
     var nearest: (at: Ticks, reason: PresenceReason)
     switch phase {
-    case .handshaking, .awaitingFirst:
+    case .handshaking: nearest = (acceptedAt + Limits.handshakeMilliseconds, .protocolError)
+    case .awaitingFirst:
       let limit = role == .agent ? Limits.handshakeMilliseconds : Limits.requestMilliseconds
-      nearest = (acceptedAt + limit, .protocolError)
+      nearest = (requestSince + limit, .protocolError)
     case .signedIn:
       let silence = keepAliveMilliseconds * Limits.keepAliveExpiryTenths / 10
       nearest = (lastHeard + silence, .keepAliveExpired)
-    case .answering: nearest = (acceptedAt + Limits.requestMilliseconds * 3, .protocolError)
+      if let polls, polls.carrier == nil {
+        let gapEnd = polls.gapSince + Limits.pollGapMilliseconds
+        if gapEnd < nearest.at { nearest = (gapEnd, .connectionLost) }
+      }
+    case .answering: nearest = (requestSince + Limits.requestMilliseconds * 3, .protocolError)
+    case .polling: nearest = (min(pollUntil, requestSince + Limits.requestMilliseconds), .goodbye)
     case .closing: nearest = (lastHeard + Limits.writeDeadlineMilliseconds, .slowReader)
     }
     if certificateExpiry < nearest.at { nearest = (certificateExpiry, .certificateExpired) }

@@ -61,6 +61,9 @@ struct ClientRegistry {
     store(record, token: entry.token, wasDirty: entry.isDirty)
   }
 
+  /// What is known of a client.
+  func record(of clientID: ClientID) -> PresenceRecord? { entries[clientID]?.record }
+
   /// The facts known of a client.
   func facts(of clientID: ClientID) -> ClientFacts? { entries[clientID]?.record.facts }
 

@@ -27,7 +27,8 @@ extension Shard {
   }
 
   private var mayAccept: Bool {
-    connections.count < settings.connectionsMax && handshakesUnderWay < settings.handshakesMax
+    connections.count - polledSessions < settings.connectionsMax
+      && handshakesUnderWay < settings.handshakesMax
   }
 
   private func admit(
@@ -41,7 +42,7 @@ extension Shard {
     if role == .watch {
       transport = .plain(PlainTransport(descriptor))
     } else {
-      let context = role == .agent ? agentTLS : policyTLS
+      let context = role == .agent ? agentTLS : httpsTLS
       guard let tls = try? TLSTransport(descriptor, context: context) else {
         counters.handshakesFailed += 1
         return
@@ -96,12 +97,14 @@ extension Shard {
     case .done:
       handshakesUnderWay -= 1
       connection.phase = .awaitingFirst
+      if connection.role == .https { connection.requestSince = loop.now }
       if connection.channel.resumed {
         counters.handshakesResumed += 1
       } else {
         counters.handshakesFull += 1
       }
       guard identify(connection) else { return }
+      countHTTP(connection)
       // What came with the last flight may be inside OpenSSL already.
       receive(connection)
       settle(connection)

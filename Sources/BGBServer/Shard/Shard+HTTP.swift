@@ -1,56 +1,141 @@
-// The two small HTTP services: policy download for agents, health and metrics for the host.
+// HTTP peers: requests off their connections, routes, answers. Health and metrics for the host;
+// for agents, over TLS with their certificate, policy downloads here and long polls in Shard+Polls.
 
 import BGBModel
+import BGBWire
+import Logging
 import Reactor
 import Transports
 
 extension Shard {
-  /// Works on bytes of an HTTP peer; one request a connection.
-  func takeRequest(_ connection: Connection) {
-    guard connection.phase == .awaitingFirst else { return }
+  /// Collects bytes of an HTTP peer and works on the requests that are complete.
+  func takeRequests(_ connection: Connection) {
+    let wasEmpty = connection.requests?.isEmpty ?? true
     connection.requests?.append(scratch.bytes)
-    do throws(HTTPRefusal) {
-      guard let request = try connection.requests?.next() else { return }
-      connection.phase = .answering
-      if connection.role == .watch {
-        respond(watchAnswer(to: request), connection)
-      } else {
-        askPolicy(request, connection)
+    // A request that begins while a poll is held has a deadline of its own from here.
+    if connection.phase == .polling, wasEmpty { connection.requestSince = loop.now }
+    nextRequests(connection)
+  }
+
+  /// Works on complete requests until one has to wait for its answer.
+  func nextRequests(_ connection: Connection) {
+    while connection.condemned == nil,
+      connection.phase == .awaitingFirst || connection.phase == .polling
+    {
+      do throws(HTTPRefusal) {
+        guard let request = try connection.requests?.next() else { break }
+        // One request at a time: the next one of the same peer ends the poll that is held.
+        if connection.phase == .polling { endPoll(on: connection) }
+        guard connection.condemned == nil, connection.phase == .awaitingFirst else { return }
+        handle(request, connection)
+      } catch {
+        counters.httpRefused &+= 1
+        noteHTTP(connection, "request refused", ["status": "\(error.rawValue)"])
+        if connection.phase == .polling { endPoll(on: connection) }
+        respond(.text(error.rawValue, "\(error)"), connection, keepAlive: false)
       }
-    } catch {
-      respond(.text(error.rawValue, "\(error)"), connection)
+    }
+    if connection.phase == .polling, connection.requests?.isEmpty ?? true {
+      connection.requestSince = .never
+    }
+    rearmTimer(connection)
+  }
+
+  private func handle(_ request: HTTPRequest, _ connection: Connection) {
+    connection.endsAfterAnswer = request.endsConnection
+    if connection.role == .watch {
+      return respond(watchAnswer(to: request), connection, keepAlive: false)
+    }
+    guard let route = PollRoute(rawValue: request.path) else {
+      return refuseHTTP(connection, 404, "no such route")
+    }
+    guard request.method == route.method else {
+      return refuseHTTP(connection, 405, "only \(route.method)")
+    }
+    switch route {
+    case .policy: askPolicy(request, connection)
+    case .view: askView(request, connection)
+    case .login: login(request, connection)
+    case .goOn: goOn(request, connection)
+    case .goodbye: sayGoodbye(request, connection)
     }
   }
 
   private func askPolicy(_ request: HTTPRequest, _ connection: Connection) {
-    guard request.path == "/bgb/policy" else {
-      return respond(.text(404, "no such route"), connection)
-    }
-    guard request.method == "GET" else {
-      return respond(.text(405, "only GET"), connection)
-    }
     guard let clientID = connection.clientID, !denied.contains(clientID) else {
-      return respond(.text(403, "blocked"), connection)
+      return refuseHTTP(connection, 403, "blocked")
     }
     counters.policyRequests &+= 1
+    connection.phase = .answering
+    connection.requestSince = loop.now
     site.post(
       .policy(connection.channel.token, clientID, entityTag: request["if-none-match"]))
   }
 
-  /// Sends an answer and ends the connection behind it.
-  func respond(_ response: HTTPResponse, _ connection: Connection) {
+  /// Says no in one line of text; the connection ends behind it.
+  func refuseHTTP(_ connection: Connection, _ status: UInt16, _ words: String) {
+    counters.httpRefused &+= 1
+    noteHTTP(connection, "request refused", ["status": "\(status)", "reason": "\(words)"])
+    respond(.text(status, words), connection, keepAlive: false)
+  }
+
+  /// Queues an answer; the connection then waits for the next request, or ends behind the answer.
+  func respond(_ response: HTTPResponse, _ connection: Connection, keepAlive: Bool = true) {
     guard connection.condemned == nil, connection.requests != nil else { return }
-    let bytes = response.encoded()
-    // A long answer goes out in pieces as the queue has room: the policy of one client is bounded
-    // by what a queue takes, see the limit in docs/PROTOCOL.md.
+    let goesOn = keepAlive && !connection.endsAfterAnswer && life == .serving
+    let bytes = response.encoded(keepAlive: goesOn)
     guard connection.channel.enqueue(bytes.span, now: loop.now) == .stored else {
       return condemn(connection, .slowReader)
     }
-    close(connection, .goodbye)
+    guard goesOn else { return close(connection, .goodbye) }
+    connection.phase = .awaitingFirst
+    connection.requestSince = loop.now
+    markDirty(connection)
+    rearmTimer(connection)
+  }
+
+  /// The answer that another thread found; further requests may have come meanwhile.
+  func answer(_ response: HTTPResponse, _ connection: Connection) {
+    guard connection.phase == .answering else { return }
+    respond(response, connection)
+    nextRequests(connection)
+  }
+
+  /// Ends the oldest of a client's HTTP connections when it has too many: an agent needs few, and
+  /// one that opens thousands must not have them.
+  func countHTTP(_ connection: Connection) {
+    guard connection.role == .https, let clientID = connection.clientID else { return }
+    var tokens = httpConnections[clientID] ?? []
+    if tokens.count >= Limits.httpConnectionsPerClientMax {
+      counters.httpCrowded &+= 1
+      if let oldest = connections[tokens.removeFirst()] { condemn(oldest, .protocolError) }
+    }
+    tokens.append(connection.channel.token)
+    httpConnections[clientID] = tokens
+  }
+
+  /// Forgets an HTTP connection that ended.
+  func uncountHTTP(_ connection: Connection) {
+    guard connection.role == .https, let clientID = connection.clientID,
+      var tokens = httpConnections[clientID]
+    else { return }
+    tokens.removeAll { $0 == connection.channel.token }
+    httpConnections[clientID] = tokens.isEmpty ? nil : tokens
+  }
+
+  /// A line in the log of HTTP clients.
+  func noteHTTP(
+    _ connection: Connection, _ event: Logger.Message, _ more: Logger.Metadata
+  ) {
+    var metadata = more
+    metadata["client"] = "\(connection.clientID.map { "\($0)" } ?? "-")"
+    metadata["address"] = "\(connection.address)"
+    httpLog.info(event, metadata: metadata)
   }
 
   private func watchAnswer(to request: HTTPRequest) -> HTTPResponse {
-    switch request.path {
+    guard request.method == "GET" else { return .text(405, "only GET") }
+    return switch request.path {
     case "/healthz": .text(200, "ok")
     case "/readyz": readiness
     case "/metrics": .text(200, metricsText())

@@ -35,7 +35,7 @@ extension Shard {
       counters.reportsDelivered &+= 1
       reports.delivered(kind, sequence: sequence)
     case .answer(let token, let response):
-      if let connection = connections[token] { respond(response, connection) }
+      if let connection = connections[token] { answer(response, connection) }
     }
   }
 

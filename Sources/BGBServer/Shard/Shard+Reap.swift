@@ -13,6 +13,7 @@ extension Shard {
     guard connection.condemned == nil else { return }
     signOut(connection, reason)
     connection.condemned = reason
+    detachPoll(connection)
     condemned.append(connection.channel.token)
   }
 
@@ -24,6 +25,8 @@ extension Shard {
     for token in tokens {
       guard let connection = connections.remove(token) else { continue }
       if connection.phase == .handshaking { handshakesUnderWay -= 1 }
+      if connection.polls != nil { polledSessions -= 1 }
+      uncountHTTP(connection)
       if let timer = connection.timer { _ = loop.wheel.disarm(timer) }
       connection.channel.close(sendCloseNotify: connection.phase != .handshaking)
     }
@@ -50,13 +53,15 @@ extension Shard {
 
   private func flush(_ connection: Connection) {
     switch connection.channel.flush(now: loop.now) {
-    case .progressed(let sent): counters.bytesOut &+= UInt64(sent)
+    case .progressed(let sent):
+      if connection.polls == nil { counters.bytesOut &+= UInt64(sent) }
     case .wouldBlock: break
     case .ended: return condemn(connection, .connectionLost)
     case .failed(let error):
       return condemn(
         connection, error.errno == Errno.timedOut.rawValue ? .halfOpen : .connectionLost)
     }
+    if connection.polls != nil { answerPoll(of: connection) }
     if connection.channel.outboundCount > 0 {
       // The write deadline may be nearer than what the timer waits for.
       rearmTimer(connection)

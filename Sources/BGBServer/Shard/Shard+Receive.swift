@@ -12,7 +12,8 @@ extension Shard {
     guard connection.condemned == nil else { return }
     switch connection.channel.receive(into: &scratch) {
     case .progressed(let count):
-      counters.bytesIn &+= UInt64(count)
+      // A polled session's bytes were counted when its carrier received them.
+      if connection.polls == nil { counters.bytesIn &+= UInt64(count) }
       connection.lastHeard = loop.now
       take(connection)
       if connection.condemned == nil, connection.channel.hasLeftovers {
@@ -42,7 +43,7 @@ extension Shard {
   private func take(_ connection: Connection) {
     // Whoever was told the end may go on talking: nothing of it is kept.
     guard connection.phase != .closing else { return }
-    if connection.requests != nil { return takeRequest(connection) }
+    if connection.requests != nil { return takeRequests(connection) }
     connection.frames.append(scratch.bytes)
     do throws(WireError) {
       while connection.condemned == nil, connection.phase != .closing {

@@ -8,13 +8,13 @@ import Reactor
 extension Shard {
   /// Writes a presence report: full, delta, or nothing when nothing changed.
   func writePresence() {
+    let (tcp, https) = (
+      registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)],
+      registry.onlineByChannel[Int(ChannelKind.https.rawValue)]
+    )
     log.info(
-      "Total online clients: \(registry.onlineCount)",
-      metadata: [
-        "tcp": "\(registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)])",
-        "http": "\(registry.onlineByChannel[Int(ChannelKind.https.rawValue)])",
-        "changed": "\(registry.dirtyCount)",
-      ])
+      "Total online clients: \(registry.onlineCount) (TCP: \(tcp) HTTP: \(https))",
+      metadata: ["changed": "\(registry.dirtyCount)"])
     guard reports.wantsFull || registry.dirtyCount > 0 else { return }
     let records = reports.wantsFull ? registry.takeEverybody() : registry.takeChanges()
     let header = reports.presenceHeader(at: wallNow)

@@ -36,8 +36,11 @@ extension Shard {
       "signed in",
       metadata: [
         "client": "\(clientID)", "session": "\(connection.sessionNumber)",
-        "resumed": "\(connection.channel.resumed)",
+        "resumed": "\(connection.channel.resumed)", "channel": "\(connection.channelKind.name)",
       ])
+    if connection.polls != nil {
+      noteHTTP(connection, "LogIn", ["session": "\(connection.sessionNumber)"])
+    }
     rearmTimer(connection)
     // Tasks that waited for this client, within their validity.
     for order in ledger.ordersForArrival(of: clientID, at: now) { push(order, connection) }
@@ -53,7 +56,7 @@ extension Shard {
     facts.addresses = Array(facts.addresses.prefix(Limits.addressesMax))
     let record = PresenceRecord(
       clientID: clientID, isOnline: true, since: now, lastProof: now, reason: .signedIn,
-      channel: .tcp, session: connection.sessionNumber, facts: facts)
+      channel: connection.channelKind, session: connection.sessionNumber, facts: facts)
     let replaced = registry.signIn(record, token: connection.channel.token)
     if let replaced, let old = connections[replaced] {
       counters.takeovers &+= 1
@@ -142,5 +145,10 @@ extension Shard {
     guard connection.phase == .signedIn, let clientID = connection.clientID else { return }
     connection.session.end()
     registry.signOut(clientID, token: connection.channel.token, reason: reason, at: wallNow)
+    if connection.polls != nil {
+      noteHTTP(
+        connection, "session ended",
+        ["session": "\(connection.sessionNumber)", "reason": "\(reason.name)"])
+    }
   }
 }

@@ -45,9 +45,14 @@ extension Shard {
     guard connection.condemned == nil else { return }
     let (at, reason) = connection.deadline(keepAliveMilliseconds: keepAliveMilliseconds)
     guard loop.now >= at else { return armTimer(connection) }
+    if connection.phase == .polling, loop.now >= connection.pollUntil {
+      pollIsOver(connection)
+      if connection.condemned == nil { armTimer(connection) }
+      return
+    }
     if reason == .slowReader { counters.slowReaders &+= 1 }
     guard connection.phase == .signedIn || connection.phase == .awaitingFirst,
-      connection.role == .agent, reason != .slowReader
+      connection.role == .agent, reason != .slowReader, reason != .connectionLost
     else { return condemn(connection, reason) }
     // Tell why; the closing phase has a deadline of its own.
     refuse(connection, closeCode(for: reason))

@@ -45,6 +45,8 @@ final class Shard {
   let journal: Mailbox<JournalLetter>
   let site: Mailbox<SiteLetter>
   let log: Logger
+  /// What HTTP clients do: BgbHttpProxy.log, as in the original.
+  let httpLog: Logger
   let identity: ReportIdentity
   var settings: ShardSettings
   var clock: ServerClock
@@ -53,7 +55,7 @@ final class Shard {
   var fatal: String?
 
   var agentTLS: TLSContext
-  var policyTLS: TLSContext
+  var httpsTLS: TLSContext
   var listeners: [ShardListener]
   let pool: BlockPool
   var connections: SlotTable<Connection>
@@ -66,6 +68,10 @@ final class Shard {
   var dirty: [Token] = []
   var condemned: [Token] = []
   var isAcceptingPaused = false
+  /// Sessions over long polls: connections without a socket.
+  var polledSessions = 0
+  /// The HTTP connections of each client that has any, oldest first.
+  var httpConnections: [ClientID: [Token]] = [:]
 
   var registry = ClientRegistry()
   var ledger = PushLedger()
@@ -84,7 +90,8 @@ final class Shard {
   init(
     loop: Loop, mailbox: Mailbox<ShardLetter>, journal: Mailbox<JournalLetter>,
     site: Mailbox<SiteLetter>, identity: ReportIdentity, settings: ShardSettings,
-    agentTLS: TLSContext, policyTLS: TLSContext, listeners: [ShardListener], log: Logger
+    agentTLS: TLSContext, httpsTLS: TLSContext, listeners: [ShardListener], log: Logger,
+    httpLog: Logger
   ) throws(Errno) {
     self.loop = loop
     self.mailbox = mailbox
@@ -93,11 +100,13 @@ final class Shard {
     self.identity = identity
     self.settings = settings
     self.agentTLS = agentTLS
-    self.policyTLS = policyTLS
+    self.httpsTLS = httpsTLS
     self.listeners = listeners
     self.log = log
+    self.httpLog = httpLog
     clock = ServerClock(wall: WallTime(milliseconds: loop.time.wall()), ticks: loop.now)
-    connections = SlotTable(limit: settings.connectionsMax)
+    // A client over HTTPS takes two slots: its session's and its socket's.
+    connections = SlotTable(limit: settings.connectionsMax * 2)
     pool = BlockPool(
       blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096, keptMax: 256)
     reports = ReportDesk(identity: identity)
@@ -155,5 +164,12 @@ struct ShardCounters: Equatable {
   var slowReaders: UInt64 = 0
   var acceptExhausted: UInt64 = 0
   var policyRequests: UInt64 = 0
+  var httpLogins: UInt64 = 0
+  var httpRefused: UInt64 = 0
+  var httpCrowded: UInt64 = 0
+  var polls: UInt64 = 0
+  var pollsSuperseded: UInt64 = 0
+  var pollsCut: UInt64 = 0
+  var views: UInt64 = 0
   var reportsDelivered: UInt64 = 0
 }

@@ -21,6 +21,8 @@ struct ShardSettings: Sendable, Equatable {
   var keepAliveSeconds = Limits.keepAliveSeconds
   /// Window over which agents come back after a crash.
   var crashWindowSeconds = Limits.crashWindowSeconds
+  /// How long a poll is held at most, in seconds.
+  var pollSeconds = Limits.pollSeconds
   /// Period of online reports.
   var presencePeriodMilliseconds = Limits.presencePeriodMilliseconds
   /// Period of task-status reports.

@@ -13,8 +13,14 @@ extension Shard {
     func count(_ name: String, _ help: String, _ value: UInt64) {
       line(name + "_total", "counter", help, value)
     }
-    line("connections", "gauge", "Open connections.", connections.count)
+    line("connections", "gauge", "Open sockets.", connections.count - polledSessions)
+    line("polled_sessions", "gauge", "Sessions over long polls.", polledSessions)
     line("online_clients", "gauge", "Clients signed in.", registry.onlineCount)
+    for kind in ChannelKind.allCases {
+      line(
+        "online_clients_\(kind.name)", "gauge", "Clients signed in over \(kind.name).",
+        registry.onlineByChannel[Int(kind.rawValue)])
+    }
     line("handshakes_under_way", "gauge", "TLS handshakes not finished.", handshakesUnderWay)
     line("live_tasks", "gauge", "Tasks that can be delivered or answered.", ledger.taskCount)
     line("outcomes_unstored", "gauge", "Outcomes not durable yet.", outcomes.unstoredCount)
@@ -41,6 +47,13 @@ extension Shard {
     count("slow_readers", "Connections cut because they did not read.", counters.slowReaders)
     count("accept_exhausted", "Times without a free descriptor.", counters.acceptExhausted)
     count("policy_requests", "Policy downloads.", counters.policyRequests)
+    count("http_logins", "Sessions begun over HTTPS.", counters.httpLogins)
+    count("http_refused", "HTTP requests refused.", counters.httpRefused)
+    count("http_crowded", "HTTP connections beyond a client's share.", counters.httpCrowded)
+    count("polls", "Long polls.", counters.polls)
+    count("polls_superseded", "Polls ended by a later one.", counters.pollsSuperseded)
+    count("polls_cut", "Polls cut by their path, as agents tell.", counters.pollsCut)
+    count("views", "Looks of clients at themselves.", counters.views)
     count("reports_delivered", "Report files handed over.", counters.reportsDelivered)
     let stale = connections.stale
     count("stale_events", "Events for connections gone.", stale.freed &+ stale.reused)

@@ -113,7 +113,7 @@ struct ShardHTTPTests {
     let harness = try ShardHarness()
     try harness.settle()
     let me = Sample.client(4)
-    let peer = try TextPeer(try address(harness, .policy), site: harness.site, client: me)
+    let peer = try TextPeer(try address(harness, .https), site: harness.site, client: me)
     peer.send("GET /bgb/policy HTTP/1.1\r\nHost: mp\r\nIf-None-Match: \"x\"\r\n\r\n")
     try turn(harness, peer, "the question") { !harness.policyQuestions.isEmpty }
     let question = try #require(harness.policyQuestions.first)
@@ -138,7 +138,7 @@ struct ShardHTTPTests {
     let harness = try ShardHarness()
     try harness.settle()
     let peer = try TextPeer(
-      try address(harness, .policy), site: harness.site, client: Sample.client(1))
+      try address(harness, .https), site: harness.site, client: Sample.client(1))
     peer.send(request)
     try turn(harness, peer, "a refusal") { peer.isClosed }
     #expect(peer.text.hasPrefix(answer))
@@ -150,7 +150,7 @@ struct ShardHTTPTests {
     harness.shardBox.post(.denyList([Sample.client(1)]))
     try harness.settle()
     let peer = try TextPeer(
-      try address(harness, .policy), site: harness.site, client: Sample.client(1))
+      try address(harness, .https), site: harness.site, client: Sample.client(1))
     peer.send("GET /bgb/policy HTTP/1.1\r\nHost: mp\r\n\r\n")
     try turn(harness, peer, "a refusal") { peer.isClosed }
     #expect(peer.text.hasPrefix("HTTP/1.1 403 "))

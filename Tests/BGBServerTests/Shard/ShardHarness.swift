@@ -100,7 +100,7 @@ final class ShardHarness {
     let address = SocketAddress.loopback(port: 0)
     let listeners = [
       ShardListener(listener: try Listener(address), role: .agent),
-      ShardListener(listener: try Listener(address), role: .policy),
+      ShardListener(listener: try Listener(address), role: .https),
       ShardListener(listener: try Listener(address), role: .watch),
     ]
     // Small kernel buffers, inherited by accepted sockets: a slow reader shows after kilobytes.
@@ -111,8 +111,9 @@ final class ShardHarness {
       loop: try Loop(time: time.source), mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(site: try Sample.site(), serverID: ServerID(1), epoch: 5),
       settings: settings, agentTLS: try site.serverContext("agent"),
-      policyTLS: try site.serverContext("policy"), listeners: listeners,
-      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      httpsTLS: try site.serverContext("https"), listeners: listeners,
+      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      httpLog: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     shardBox.post(.recovered([], damaged: 0))
   }
 

@@ -8,7 +8,7 @@ import Glibc
 final class Stage {
   let folder: URL
   let port: UInt16
-  let policyPort: UInt16
+  let httpsPort: UInt16
   let healthPort: UInt16
   private(set) var manager: Child?
   private(set) var server: Child?
@@ -18,14 +18,14 @@ final class Stage {
   init() throws {
     folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("bgb-\(UUID().uuidString.prefix(8))")
-    (port, policyPort, healthPort) = try (
+    (port, httpsPort, healthPort) = try (
       Stage.freePort(), Stage.freePort(), Stage.freePort()
     )
     try bgb(["site", "init", "--code", "T01", "--name", "Test site"])
     try startManager()
     try bgb([
       "server", "add", "mp1", "--host", "127.0.0.1", "--host", "localhost", "--port", "\(port)",
-      "--policy-port", "\(policyPort)",
+      "--https-port", "\(httpsPort)",
     ])
     try setServer([
       "health-listen": "127.0.0.1:\(healthPort)", "presence-period": "300ms",
@@ -172,7 +172,10 @@ final class Stage {
   /// Adds clients with an action `mark` that appends a line to a file each time it really runs.
   func addClients(_ names: [String], yaml: String = "") throws {
     for name in names {
-      try bgb(["client", "add", name, "--management-point", "localhost:\(port)"])
+      try bgb([
+        "client", "add", name, "--management-point", "localhost:\(port)", "--https-point",
+        "localhost:\(httpsPort)",
+      ])
       let script = path("\(name).sh")
       try "#!/bin/sh\necho run >> \(path("\(name).runs"))\n".write(
         toFile: script, atomically: true, encoding: .utf8)
