@@ -53,7 +53,8 @@ extension Shard {
     facts.addresses = Array(facts.addresses.prefix(Limits.addressesMax))
     let record = PresenceRecord(
       clientID: clientID, isOnline: true, since: now, lastProof: now, reason: .signedIn,
-      channel: .tcp, session: connection.sessionNumber, facts: facts)
+      channel: .tcp, fallback: signIn.fallback, channelSince: now,
+      session: connection.sessionNumber, facts: facts)
     let replaced = registry.signIn(record, token: connection.channel.token)
     if let replaced, let old = connections[replaced] {
       counters.takeovers &+= 1
