@@ -61,6 +61,10 @@ public struct PresenceRecord: Hashable, Sendable {
   public var reason: PresenceReason
   /// Over which channel.
   public var channel: ChannelKind
+  /// Why not over TCP.
+  public var fallback: FallbackReason
+  /// Since when over this channel without a break, as this server knows it.
+  public var channelSince: WallTime
   /// The server's number of this session, greater for a newer one.
   public var session: UInt64
   /// What the client told of itself.
@@ -69,7 +73,8 @@ public struct PresenceRecord: Hashable, Sendable {
   /// Joins the parts.
   public init(
     clientID: ClientID, isOnline: Bool, since: WallTime, lastProof: WallTime,
-    reason: PresenceReason, channel: ChannelKind, session: UInt64, facts: ClientFacts
+    reason: PresenceReason, channel: ChannelKind, fallback: FallbackReason,
+    channelSince: WallTime, session: UInt64, facts: ClientFacts
   ) {
     self.clientID = clientID
     self.isOnline = isOnline
@@ -77,6 +82,8 @@ public struct PresenceRecord: Hashable, Sendable {
     self.lastProof = lastProof
     self.reason = reason
     self.channel = channel
+    self.fallback = fallback
+    self.channelSince = channelSince
     self.session = session
     self.facts = facts
   }

@@ -51,7 +51,7 @@ extension PresenceRecord {
       ReportText.escape(String(facts.operatingSystem.cut(toBytes: Limits.descriptionBytesMax))),
       ReportText.escape(String(facts.agentVersion.cut(toBytes: Limits.descriptionBytesMax))),
       // No address at all is the empty field; `-` is one address that is empty.
-      addresses.joined(separator: ","),
+      addresses.joined(separator: ","), fallback.name, channelSince.description,
     ]
     return fields.joined(separator: "\t")
   }
@@ -59,7 +59,7 @@ extension PresenceRecord {
   /// Reads a record line; nil for anything that `reportLine` would not write.
   init?(reportLine line: Substring) {
     let fields = ReportText.split(line, at: "\t")
-    guard fields.count == 11, let clientID = ClientID(fields[0]),
+    guard fields.count == 13, let clientID = ClientID(fields[0]),
       fields[1] == "online" || fields[1] == "offline", let since = ReportText.moment(fields[2]),
       let lastProof = ReportText.moment(fields[3]),
       let reason = PresenceReason(named: fields[4]),
@@ -67,7 +67,9 @@ extension PresenceRecord {
       let session = ReportText.number(fields[6], UInt64.self),
       let hostname = ReportText.unescape(fields[7], limit: Limits.hostnameBytesMax),
       let system = ReportText.unescape(fields[8], limit: Limits.descriptionBytesMax),
-      let version = ReportText.unescape(fields[9], limit: Limits.descriptionBytesMax)
+      let version = ReportText.unescape(fields[9], limit: Limits.descriptionBytesMax),
+      let fallback = FallbackReason(named: fields[11]),
+      let channelSince = ReportText.moment(fields[12])
     else { return nil }
     var facts = ClientFacts(hostname: hostname, operatingSystem: system, agentVersion: version)
     if !fields[10].isEmpty {
@@ -81,7 +83,8 @@ extension PresenceRecord {
     }
     self.init(
       clientID: clientID, isOnline: fields[1] == "online", since: since, lastProof: lastProof,
-      reason: reason, channel: channel, session: session, facts: facts)
+      reason: reason, channel: channel, fallback: fallback, channelSince: channelSince,
+      session: session, facts: facts)
   }
 }
 

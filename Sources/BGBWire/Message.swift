@@ -67,11 +67,13 @@ public struct SignIn: Equatable, Sendable {
   public var clock: WallTime
   /// What the client tells of itself.
   public var facts: ClientFacts
+  /// Why the agent does not use the notification port.
+  public var fallback: FallbackReason
 
   /// Joins the parts.
   public init(
     version: UInt16, clientID: ClientID, incarnation: UInt64, previousSession: UInt64,
-    outcomesStored: UInt64, clock: WallTime, facts: ClientFacts
+    outcomesStored: UInt64, clock: WallTime, facts: ClientFacts, fallback: FallbackReason = .none
   ) {
     self.version = version
     self.clientID = clientID
@@ -80,6 +82,7 @@ public struct SignIn: Equatable, Sendable {
     self.outcomesStored = outcomesStored
     self.clock = clock
     self.facts = facts
+    self.fallback = fallback
   }
 }
 

@@ -78,16 +78,24 @@ enum MessageTail {
   /// Set in tags that a reader must understand; unknown without it are skipped.
   static let criticalBit: UInt16 = 0x8000
 
-  /// Skips the optional fields up to the end of the body.
-  ///
-  /// Version 1 defines none, so every critical one is unknown. Tags ascend, so none comes twice.
+  /// Skips the optional fields of a body that knows none.
   static func skip(in reader: inout ByteReader) throws(CodingError) {
+    try read(from: &reader) { (_, _) throws(CodingError) in false }
+  }
+
+  /// Reads the optional fields up to the end of the body; `take` says whether it knows a tag.
+  ///
+  /// Tags ascend, so none comes twice. An unknown one is skipped, unless it is critical.
+  static func read(
+    from reader: inout ByteReader,
+    _ take: (_ tag: UInt16, _ value: ArraySlice<UInt8>) throws(CodingError) -> Bool
+  ) throws(CodingError) {
     var last: UInt16?
     while reader.remaining > 0 {
       let tag = try reader.integer(UInt16.self)
       if let last, tag <= last { throw .badValue }
-      guard tag & criticalBit == 0 else { throw .badValue }
-      _ = try reader.block(limit: Limits.frameBodyBytesMax)
+      let value = try reader.block(limit: Limits.frameBodyBytesMax)
+      guard try take(tag, value) || tag & criticalBit == 0 else { throw .badValue }
       last = tag
     }
   }

@@ -54,6 +54,20 @@ extension MemorySiteStore {
     }
   }
 
+  /// Who is online now, by channel and fallback reason.
+  public func onlineByChannel() throws(StoreError) -> [ChannelCount] {
+    try read { (site) throws(StoreError) in
+      let online = site.clients.values.compactMap(\.presence).filter(\.isOnline)
+      return ChannelKind.allCases.flatMap { channel in
+        FallbackReason.allCases.compactMap { fallback in
+          let count = online.count { $0.channel == channel && $0.fallback == fallback }
+          guard count > 0 else { return nil }
+          return ChannelCount(channel: channel, fallback: fallback, online: count)
+        }
+      }
+    }
+  }
+
   /// Replaces a client's tags.
   public func setTags(
     _ tags: [String], of clientID: ClientID, by actor: String, at: WallTime

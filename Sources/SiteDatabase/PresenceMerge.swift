@@ -41,12 +41,17 @@ extension ClientPresence {
       if record.session < known.session { return nil }
       if record.session == known.session, known.serverID != serverID { return nil }
     }
+    var channelSince = record.channelSince
+    // Another session over the same channel; its server knows only when this one began.
+    if let known, known.isOnline, known.channel == record.channel, let older = known.channelSince {
+      channelSince = min(older, channelSince)
+    }
     let merged = ClientPresence(
       isOnline: record.isOnline, serverID: serverID,
       lastOnline: record.isOnline ? record.since : known?.lastOnline,
       lastOffline: record.isOnline ? known?.lastOffline : record.since,
       lastProof: record.lastProof, reason: record.reason, channel: record.channel,
-      session: record.session)
+      fallback: record.fallback, channelSince: channelSince, session: record.session)
     return merged == known ? nil : merged
   }
 

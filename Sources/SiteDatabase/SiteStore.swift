@@ -29,6 +29,9 @@ public protocol SiteStore: Sendable {
   /// Clients by resource id after a cursor, at most `limit`; `onlyOnline` leaves the others out.
   func clients(after cursor: ResourceID?, limit: Int, onlyOnline: Bool) throws(StoreError)
     -> [ClientRecord]
+  /// Who is online now, counted by channel and fallback reason, in the order of both; pairs that
+  /// nobody has are left out.
+  func onlineByChannel() throws(StoreError) -> [ChannelCount]
   /// Replaces a client's tags.
   func setTags(_ tags: [String], of clientID: ClientID, by actor: String, at: WallTime)
     throws(StoreError)

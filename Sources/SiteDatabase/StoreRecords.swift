@@ -87,13 +87,18 @@ public struct ClientPresence: Hashable, Sendable {
   public var reason: PresenceReason
   /// Over which channel.
   public var channel: ChannelKind
+  /// Why not over TCP.
+  public var fallback: FallbackReason
+  /// Since when over this channel; nil for what was stored before that was kept.
+  public var channelSince: WallTime?
   /// The session's number.
   public var session: UInt64
 
   /// Joins the parts.
   public init(
     isOnline: Bool, serverID: ServerID, lastOnline: WallTime?, lastOffline: WallTime?,
-    lastProof: WallTime, reason: PresenceReason, channel: ChannelKind, session: UInt64
+    lastProof: WallTime, reason: PresenceReason, channel: ChannelKind, fallback: FallbackReason,
+    channelSince: WallTime?, session: UInt64
   ) {
     self.isOnline = isOnline
     self.serverID = serverID
@@ -102,7 +107,26 @@ public struct ClientPresence: Hashable, Sendable {
     self.lastProof = lastProof
     self.reason = reason
     self.channel = channel
+    self.fallback = fallback
+    self.channelSince = channelSince
     self.session = session
+  }
+}
+
+/// How many clients are online over one channel for one reason.
+public struct ChannelCount: Hashable, Sendable {
+  /// The channel.
+  public var channel: ChannelKind
+  /// Why they do not use TCP.
+  public var fallback: FallbackReason
+  /// How many.
+  public var online: Int
+
+  /// Joins the parts.
+  public init(channel: ChannelKind, fallback: FallbackReason, online: Int) {
+    self.channel = channel
+    self.fallback = fallback
+    self.online = online
   }
 }
 

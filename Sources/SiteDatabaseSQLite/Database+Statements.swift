@@ -131,6 +131,18 @@ extension TaskID {
   }
 }
 
+extension ChannelKind {
+  /// Reads the number in a column.
+  init(column: Int64) { self = column == 0 ? .tcp : .https }
+}
+
+extension FallbackReason {
+  /// Reads the number in a column; `none` for one that this version does not know.
+  init(column: Int64) {
+    self = UInt8(exactly: column).flatMap(FallbackReason.init(rawValue:)) ?? FallbackReason.none
+  }
+}
+
 extension TaskState {
   /// Reads the number in a column.
   init(column: Int64) throws(StoreError) {

@@ -46,6 +46,22 @@ extension SQLiteSiteStore {
     }
   }
 
+  /// Who is online now, by channel and fallback reason.
+  public func onlineByChannel() throws(StoreError) -> [ChannelCount] {
+    try read { db in
+      try db.rows(
+        """
+        SELECT ChannelType, FallbackReason, count(*) FROM BGB_ResStatus WHERE OnlineStatus = 1
+        GROUP BY ChannelType, FallbackReason ORDER BY ChannelType, FallbackReason
+        """
+      ) { row in
+        try ChannelCount(
+          channel: ChannelKind(column: row.number(0)),
+          fallback: FallbackReason(column: row.number(1)), online: Int(row.number(2)))
+      }
+    }
+  }
+
   /// Replaces a client's tags.
   public func setTags(
     _ tags: [String], of clientID: ClientID, by actor: String, at: WallTime
@@ -138,7 +154,8 @@ extension ClientRecord {
   static let select = """
     SELECT c.ResourceID, c.ClientID, c.Name, c.Tags, c.IsBlocked, c.CreateTime, c.Hostname,
       c.OperatingSystem, c.AgentVersion, c.IPAddress, s.OnlineStatus, s.ServerID, s.LastOnlineTime,
-      s.LastOfflineTime, s.LastProofTime, s.Reason, s.ChannelType, s.Session
+      s.LastOfflineTime, s.LastProofTime, s.Reason, s.ChannelType, s.Session, s.FallbackReason,
+      s.ChannelSince
     FROM BGB_Client c LEFT JOIN BGB_ResStatus s ON s.ResourceID = c.ResourceID
     """
 
@@ -159,7 +176,7 @@ extension ClientRecord {
 }
 
 extension ClientPresence {
-  /// Reads eight columns from the given one on; nil when nothing is known of the client.
+  /// Reads ten columns from the given one on; nil when nothing is known of the client.
   init?(row: Row, from first: Int) throws {
     guard let isOnline = try row.numberIfAny(first) else { return nil }
     try self.init(
@@ -169,7 +186,9 @@ extension ClientPresence {
       lastProof: row.time(first + 4),
       reason: UInt8(exactly: row.number(first + 5)).flatMap(PresenceReason.init(rawValue:))
         ?? .protocolError,
-      channel: row.number(first + 6) == 0 ? .tcp : .https,
+      channel: ChannelKind(column: row.number(first + 6)),
+      fallback: FallbackReason(column: row.number(first + 8)),
+      channelSince: row.timeIfAny(first + 9),
       session: UInt64(bitPattern: row.number(first + 7)))
   }
 }

@@ -215,10 +215,10 @@ extension Database {
     let online = try rows(
       """
       SELECT OnlineStatus, ServerID, LastOnlineTime, LastOfflineTime, LastProofTime, Reason,
-        ChannelType, Session, ResourceID
+        ChannelType, Session, FallbackReason, ChannelSince, ResourceID
       FROM BGB_ResStatus WHERE ServerID = ? AND OnlineStatus = 1
       """, [header.serverID.column]
-    ) { try (ResourceID($0.number(8)), ClientPresence(row: $0, from: 0)) }
+    ) { try (ResourceID($0.number(10)), ClientPresence(row: $0, from: 0)) }
     for (resourceID, presence) in online where !named.contains(resourceID) {
       guard let presence else { continue }
       try save(presence.missing(from: header, isNewEpoch: isNewEpoch), of: resourceID)
@@ -229,14 +229,15 @@ extension Database {
     try run(
       """
       INSERT OR REPLACE INTO BGB_ResStatus (ResourceID, OnlineStatus, ServerID, LastOnlineTime,
-        LastOfflineTime, LastProofTime, Reason, ChannelType, Session)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        LastOfflineTime, LastProofTime, Reason, ChannelType, Session, FallbackReason, ChannelSince)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """,
       [
         resourceID.column, presence.isOnline ? 1 : 0, presence.serverID.column,
         presence.lastOnline?.column, presence.lastOffline?.column, presence.lastProof.column,
         Int64(presence.reason.rawValue), Int64(presence.channel.rawValue),
-        Int64(bitPattern: presence.session),
+        Int64(bitPattern: presence.session), Int64(presence.fallback.rawValue),
+        presence.channelSince?.column,
       ])
   }
 

@@ -14,7 +14,10 @@ enum Schema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 site") { db in
       for sql in siteTables + taskTables + serverTables + journalTables { try db.execute(sql: sql) }
-      for sql in SchemaViews.all { try db.execute(sql: sql) }
+      for sql in SchemaViews.site { try db.execute(sql: sql) }
+    }
+    migrator.registerMigration("2 channel") { db in
+      for sql in channelTables + SchemaViews.channel { try db.execute(sql: sql) }
     }
     return migrator
   }
@@ -53,6 +56,11 @@ enum Schema {
     for reason in PresenceReason.allCases {
       try db.run(
         "INSERT OR REPLACE INTO BGB_PresenceReason (Reason, Name) VALUES (?, ?)",
+        [Int64(reason.rawValue), reason.name])
+    }
+    for reason in FallbackReason.allCases {
+      try db.run(
+        "INSERT OR REPLACE INTO BGB_FallbackReason (Reason, Name) VALUES (?, ?)",
         [Int64(reason.rawValue), reason.name])
     }
     for action in ClientAction.allCases {
@@ -199,6 +207,12 @@ enum Schema {
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX BGB_ReportLedger_ImportTime ON BGB_ReportLedger (ImportTime)",
+  ]
+
+  private static let channelTables = [
+    "CREATE TABLE BGB_FallbackReason (Reason INTEGER PRIMARY KEY, Name TEXT NOT NULL) STRICT",
+    "ALTER TABLE BGB_ResStatus ADD COLUMN FallbackReason INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE BGB_ResStatus ADD COLUMN ChannelSince INTEGER",
   ]
 
   private static let journalTables = [

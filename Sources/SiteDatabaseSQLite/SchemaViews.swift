@@ -1,9 +1,9 @@
 // The views: what an administrator reads with the `sqlite3` shell. The original's names where it
 // has them; times as RFC 3339 text, numbers as words.
 
-/// The views of the first migration.
 enum SchemaViews {
-  static let all = [
+  /// The views of the migration "1 site".
+  static let site = [
     """
     CREATE VIEW v_BGB_Task AS
       SELECT t.TaskID, t.GUID, t.TemplateID, a.Name AS Action, t.Param, t.TargetName,
@@ -112,6 +112,39 @@ enum SchemaViews {
     """
     CREATE VIEW v_BGB_Audit AS
       SELECT RecordID, \(iso("Time")) AS Time, Actor, Action, Detail FROM BGB_Audit
+    """,
+  ]
+
+  /// What the migration "2 channel" makes of the views that show presence.
+  static let channel = [
+    "DROP VIEW v_BGB_ResStatus",
+    """
+    CREATE VIEW v_BGB_ResStatus AS
+      SELECT p.ResourceID, c.ClientID, c.Name, p.OnlineStatus,
+        \(iso("p.LastOnlineTime")) AS LastOnlineTime,
+        \(iso("p.LastOfflineTime")) AS LastOfflineTime,
+        \(iso("p.LastProofTime")) AS LastProofTime, r.Name AS Reason,
+        CASE p.ChannelType WHEN 0 THEN 'tcp' ELSE 'https' END AS Channel,
+        f.Name AS FallbackReason, \(iso("p.ChannelSince")) AS ChannelSince, c.IPAddress,
+        s.ServerName AS AccessMP
+      FROM BGB_ResStatus p JOIN BGB_Client c USING (ResourceID)
+        LEFT JOIN BGB_PresenceReason r ON r.Reason = p.Reason
+        LEFT JOIN BGB_FallbackReason f ON f.Reason = p.FallbackReason
+        LEFT JOIN BGB_Server s ON s.ServerID = p.ServerID
+    """,
+    "DROP VIEW v_CombinedDeviceResources",
+    """
+    CREATE VIEW v_CombinedDeviceResources AS
+      SELECT c.ResourceID AS MachineID, c.Name, c.ClientID, c.Hostname,
+        c.OperatingSystem AS DeviceOS, c.AgentVersion AS ClientVersion, c.Tags, c.IPAddress,
+        c.IsBlocked, coalesce(p.OnlineStatus, 0) AS CNIsOnline,
+        \(iso("p.LastOnlineTime")) AS CNLastOnlineTime,
+        \(iso("p.LastOfflineTime")) AS CNLastOfflineTime, s.ServerName AS CNAccessMP,
+        CASE p.ChannelType WHEN 0 THEN 'tcp' WHEN 1 THEN 'https' END AS CNChannel,
+        f.Name AS CNFallbackReason, \(iso("p.ChannelSince")) AS CNChannelSince
+      FROM BGB_Client c LEFT JOIN BGB_ResStatus p USING (ResourceID)
+        LEFT JOIN BGB_FallbackReason f ON f.Reason = p.FallbackReason
+        LEFT JOIN BGB_Server s ON s.ServerID = p.ServerID
     """,
   ]
 

@@ -126,6 +126,75 @@ import Testing
         + "&client=0b1c0f3e-8f0e-4c2e-9a53-2d8a35c9f001")
   }
 
+  @Test(arguments: [
+    (#""online":true,"channel":"tcp","fallback":"none","channelSince":"T""#, "tcp since T", "tcp"),
+    (
+      #""online":true,"channel":"https","fallback":"timed-out","channelSince":"T""#,
+      "https (tcp timed-out) since T", "https"
+    ),
+    (
+      #""online":true,"channel":"https","fallback":"configured","channelSince":null"#,
+      "https (configured)", "https"
+    ),
+    (
+      #""online":true,"channel":"https","fallback":"none","channelSince":"T""#, "https since T",
+      "https"
+    ),
+    (
+      #""online":false,"channel":"https","fallback":"\u001b","channelSince":"T""#,
+      #"https (tcp \u{1b})"#, ""
+    ),
+  ])
+  func theTransportOfAClientIsShown(_ presence: String, _ row: String, _ cell: String) throws {
+    let known = client.replacing(#""presence":null"#, with: #""presence":{\#(presence)}"#)
+    let manager = try FakeManager([
+      "GET /v1/clients/pc-1": [FakeManager.answer(200, known)],
+      "GET /v1/clients": [FakeManager.answer(200, #"{"items":[\#(known)],"next":null}"#)],
+    ])
+    defer { manager.stop() }
+    let shown = run(["client", "show", "pc-1", "--site", manager.folder])
+    #expect(shown.out.contains("transport     \(row)\n"), "\(shown.out)")
+    let listed = run(["client", "list", "-o", "csv", "--site", manager.folder])
+    let lines = listed.out.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    #expect(lines.first?[2] == "transport" && lines.last?[2] == cell[...], "\(listed.out)")
+  }
+
+  @Test func onlineClientsAreCountedInTheOriginalsWords() throws {
+    let servers =
+      #""servers":[{"serverID":1,"name":"mp-1","online":1204,"lastReport":"T","ageSeconds":9}]"#
+    let mixed =
+      #"{"online":1203,"total":2000,"channels":{"tcp":1201,"https":3},"#
+      + #""fallbacks":{"timed-out":2,"configured":1},\#(servers)}"#
+    let plain =
+      #"{"online":1204,"total":2000,"channels":{"tcp":1204,"https":0},"fallbacks":{},\#(servers)}"#
+    let manager = try FakeManager(["GET /v1/presence": [FakeManager.answer(200, mixed)]])
+    defer { manager.stop() }
+    let table = run(["online", "--site", manager.folder])
+    #expect(
+      table.out == """
+        Total online clients: 1,204 (TCP: 1,201 HTTP: 3) of 2,000
+        Not over TCP: timed-out 2, configured 1
+        SERVER  ONLINE  LAST REPORT  AGE
+        mp-1      1204  T            9s
+
+        """)
+    let csv = run(["online", "-o", "csv", "--site", manager.folder])
+    #expect(csv.out == "server,online,last-report,age\nmp-1,1204,T,9s\n")
+    #expect(csv.talk.hasPrefix("Total online clients: 1,204 (TCP: 1,201 HTTP: 3)"))
+    #expect(run(["online", "-o", "json", "--site", manager.folder]).out == mixed + "\n")
+    let other = try FakeManager(["GET /v1/presence": [FakeManager.answer(200, plain)]])
+    defer { other.stop() }
+    let all = run(["online", "--no-headers", "--site", other.folder])
+    #expect(
+      all.out == """
+        Total online clients: 1,204 (TCP: 1,204 HTTP: 0) of 2,000
+        mp-1  1204  T  9s
+
+        """)
+  }
+
   @Test func tagsAreAddedAndRemoved() throws {
     let manager = try FakeManager([
       "GET /v1/clients/pc-1": [FakeManager.answer(200, client)],

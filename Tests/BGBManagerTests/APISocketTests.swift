@@ -95,12 +95,43 @@ struct APISocketTests {
       let presence = try await api.send("GET", "/v1/presence")
       #expect(presence.json["online"]?.integerValue == 3, "\(presence.body)")
       #expect(presence.json["channels"]?["tcp"]?.integerValue == 3)
+      #expect(presence.body.contains(#""fallbacks":{}"#), "\(presence.body)")
       let story = try await api.send("GET", "/v1/trace?task=\(number)&client=pc-1")
       let steps = try #require(story.json["steps"]?.listValue).compactMap {
         $0["what"]?.textValue
       }
       #expect(steps.first == "created" && steps.contains("delivered"), "\(steps)")
       #expect(steps.contains("succeeded") && steps.contains("imported"), "\(steps)")
+    }
+  }
+
+  @Test("Which transport a client uses, why not TCP, and since when")
+  func transports() async throws {
+    let clients = try site.addClients(5)
+    try await withRunningManager(site) { [site] api, _ in
+      let server = try site.addServer()
+      let reports: [([ClientID], ChannelKind, FallbackReason)] = [
+        (Array(clients[..<2]), .tcp, .none), ([clients[2]], .https, .timedOut),
+        ([clients[3], clients[4]], .https, .configured),
+      ]
+      for (index, (clients, channel, reason)) in reports.enumerated() {
+        let sequence = UInt64(index) + 1
+        let header = server.header(
+          .presence, sequence: sequence, scope: index == 0 ? .full : .delta)
+        let body = server.presence(clients, over: channel, because: reason)
+        guard case .presence(let records) = body else { continue }
+        _ = try site.store.importPresence(header, records, at: site.clock.now)
+      }
+      let counts = try await api.send("GET", "/v1/presence")
+      let channels = counts.json["channels"]
+      #expect(channels?["tcp"]?.integerValue == 2 && channels?["https"]?.integerValue == 3)
+      #expect(
+        counts.body.contains(#""fallbacks":{"timed-out":1,"configured":2}"#), "\(counts.body)")
+      let client = try await api.send("GET", "/v1/clients/\(clients[2])")
+      let presence = client.json["presence"]
+      #expect(presence?["channel"]?.textValue == "https", "\(client.body)")
+      #expect(presence?["fallback"]?.textValue == "timed-out")
+      #expect(presence?["channelSince"]?.textValue == site.clock.now.description)
     }
   }
 

@@ -36,7 +36,7 @@ private func example(_ word: String) -> String {
   @Test func everyWordIsInTheDocument() {
     let words =
       TaskState.allCases.map(\.name) + PresenceReason.allCases.map(\.name)
-      + ChannelKind.allCases.map(\.name)
+      + ChannelKind.allCases.map(\.name) + FallbackReason.allCases.map(\.name)
     for word in words { #expect(document.contains("`\(word)`"), "\(word)") }
     #expect(document.contains("at most \(Limits.reportBytesMax >> 20) MiB"))
   }

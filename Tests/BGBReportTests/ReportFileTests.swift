@@ -12,10 +12,11 @@ import Testing
       written=2026-11-23T18:00:00.123Z count=2
       01234567-89ab-4cde-0000-000000000001\tonline\t2026-11-23T17:59:00.123Z\t\
       2026-11-23T18:00:00.000Z\tsignedIn\ttcp\t41\tpc-7.example\tDebian GNU/Linux 12 (bookworm)\t\
-      bgb-agent 1.0\t192.0.2.7,2001:db8::7
+      bgb-agent 1.0\t192.0.2.7,2001:db8::7\tnone\t2026-11-23T17:59:00.123Z
       01234567-89ab-4cde-0000-000000000002\toffline\t2026-11-23T18:00:00.123Z\t\
-      2026-11-23T18:00:00.123Z\tkeepAliveExpired\thttps\t18446744073709551615\t-\t-\t-\t
-      END count=2 crc32c=bedd747c
+      2026-11-23T18:00:00.123Z\tkeepAliveExpired\thttps\t18446744073709551615\t-\t-\t-\t\t\
+      timed-out\t2026-11-23T12:00:00.000Z
+      END count=2 crc32c=22a49a52
       SIGNATURE -
 
       """
@@ -132,7 +133,8 @@ import Testing
     let text = String(repeating: "\u{1B}", count: 2_000)
     let record = PresenceRecord(
       clientID: ClientID(uuid(1)), isOnline: true, since: written, lastProof: written,
-      reason: .certificateExpired, channel: .https, session: .max,
+      reason: .certificateExpired, channel: .https, fallback: .notOurServer,
+      channelSince: written, session: .max,
       facts: ClientFacts(
         hostname: text, operatingSystem: text, agentVersion: text,
         addresses: Array(repeating: text, count: 40)))

@@ -29,6 +29,7 @@ import Testing
   static let presence =
     "01234567-89ab-4cde-0000-000000000001\tonline\t2026-11-23T17:59:00.123Z\t"
     + "2026-11-23T18:00:00.000Z\tsignedIn\ttcp\t41\tpc-7\tDebian\tagent\t192.0.2.7"
+    + "\tnone\t2026-11-23T17:58:00.123Z"
   static let outcome =
     "01234567-89ab-4cde-0000-000000000001\t01234567-89ab-4cde-0000-000000000009\tfailed\t-2\t3\t"
     + "2026-11-23T18:00:00.123Z\ttext"
@@ -67,6 +68,8 @@ import Testing
     ("pc-7", "a%61"), ("pc-7", "%2D%"), ("pc-7", "\u{1B}[m"), ("pc-7", "%C3"), ("pc-7", "a%00"),
     ("192.0.2.7", "192.0.2.7,"), ("192.0.2.7", ",192.0.2.7"), ("192.0.2.7", "a,,b"),
     ("\tagent", ""), ("\tagent", "\tagent\tmore"), ("192.0.2.7", "192.0.2.7\r"),
+    ("none", "None"), ("none", ""), ("none", "timedOut"), ("none\t", ""), ("\tnone", ""),
+    ("17:58:00.123Z", "17:58:00Z"), ("17:58:00.123Z", ""), ("17:58:00.123Z", "17:58:00.123Z\t"),
   ])
   func otherPresenceRecordsAreRefused(_ part: String, _ other: String) {
     let line = ReportLineTests.presence.replacing(part, with: other, maxReplacements: 1)

@@ -22,13 +22,15 @@ let presenceReport = Report(
   body: .presence([
     PresenceRecord(
       clientID: ClientID(uuid(1)), isOnline: true, since: written.adding(milliseconds: -60_000),
-      lastProof: written.adding(milliseconds: -123), reason: .signedIn, channel: .tcp, session: 41,
+      lastProof: written.adding(milliseconds: -123), reason: .signedIn, channel: .tcp,
+      fallback: .none, channelSince: written.adding(milliseconds: -60_000), session: 41,
       facts: ClientFacts(
         hostname: "pc-7.example", operatingSystem: "Debian GNU/Linux 12 (bookworm)",
         agentVersion: "bgb-agent 1.0", addresses: ["192.0.2.7", "2001:db8::7"])),
     PresenceRecord(
       clientID: ClientID(uuid(2)), isOnline: false, since: written, lastProof: written,
-      reason: .keepAliveExpired, channel: .https, session: .max, facts: ClientFacts()),
+      reason: .keepAliveExpired, channel: .https, fallback: .timedOut,
+      channelSince: written.adding(milliseconds: -21_600_123), session: .max, facts: ClientFacts()),
   ]))
 
 let outcomeReport = Report(
@@ -57,7 +59,8 @@ let hostileReport = Report(
     hostileTexts.enumerated().map { index, text in
       PresenceRecord(
         clientID: ClientID(uuid(UInt64(index))), isOnline: true, since: written,
-        lastProof: written, reason: .signedIn, channel: .tcp, session: 1,
+        lastProof: written, reason: .signedIn, channel: .tcp, fallback: .none,
+        channelSince: written, session: 1,
         facts: ClientFacts(
           hostname: text, operatingSystem: text + text, agentVersion: text + "x",
           addresses: [text, "", text]))

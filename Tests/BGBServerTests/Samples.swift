@@ -57,10 +57,14 @@ enum Sample {
       clock: start, facts: ClientFacts(hostname: "pc"))
   }
 
-  static func presence(_ number: UInt64, session: UInt64 = 1) -> PresenceRecord {
+  static func presence(
+    _ number: UInt64, session: UInt64 = 1, over channel: ChannelKind = .tcp,
+    because fallback: FallbackReason = .none, at since: WallTime = start
+  ) -> PresenceRecord {
     PresenceRecord(
-      clientID: client(number), isOnline: true, since: start, lastProof: start, reason: .signedIn,
-      channel: .tcp, session: session, facts: ClientFacts(hostname: "pc\(number)"))
+      clientID: client(number), isOnline: true, since: since, lastProof: since, reason: .signedIn,
+      channel: channel, fallback: fallback, channelSince: since, session: session,
+      facts: ClientFacts(hostname: "pc\(number)"))
   }
 }
 

@@ -39,6 +39,13 @@ private let vectors: [String: String] = {
     #expect(vectors["\(sample.message.kind)"] == sample.hex)
   }
 
+  @Test func optionalFieldsHaveVectorsAndRows() {
+    #expect(vectors["signIn-fallback"] == signInOverHTTPS.hex)
+    for reason in FallbackReason.allCases {
+      #expect(document.contains("| \(reason.rawValue) | `\(reason.name)` |"), "\(reason)")
+    }
+  }
+
   @Test func theDocumentedTaskCanBeRead() throws {
     let statement = try TaskStatement(decoding: bytes(vectors["statement"] ?? ""))
     #expect(hex(statement.targetRoot) == vectors["target-root"])

@@ -164,7 +164,7 @@ private func decode(_ kind: MessageKind, _ body: [UInt8]) throws(WireError) -> M
       .signIn(
         SignIn(
           version: 1, clientID: client, incarnation: 1, previousSession: 1, outcomesStored: 1,
-          clock: clock, facts: facts)))
+          clock: clock, facts: facts, fallback: .configured)))
     #expect(frame.count <= Limits.bytesBeforeIdentityMax)
   }
 }

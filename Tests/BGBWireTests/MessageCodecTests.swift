@@ -45,11 +45,11 @@ import Testing
 
   /// What follows the last field, and what must come of it.
   static let tails: [(tail: String, fault: CodingError?)] = [
-    ("", nil), ("00010000", nil), ("00010003aabbcc", nil), ("00010000000200017f", nil),
-    ("7fff0000", nil), ("00", .truncated), ("0001", .truncated), ("000100", .truncated),
-    ("00010001", .truncated), ("0001000000", .truncated), ("80000000", .badValue),
-    ("80010003aabbcc", .badValue), ("ffff0000", .badValue), ("0001000080010000", .badValue),
-    ("0001000000010000", .badValue), ("0002000000010000", .badValue),
+    ("", nil), ("00020000", nil), ("00020003aabbcc", nil), ("00020000000300017f", nil),
+    ("7fff0000", nil), ("00", .truncated), ("0002", .truncated), ("000200", .truncated),
+    ("00020001", .truncated), ("0002000000", .truncated), ("80000000", .badValue),
+    ("80010003aabbcc", .badValue), ("ffff0000", .badValue), ("0002000080010000", .badValue),
+    ("0002000000020000", .badValue), ("0003000000020000", .badValue),
   ]
 
   @Test(arguments: samples, tails.indices)
@@ -64,6 +64,37 @@ import Testing
       let decoded = try MessageCodec.decode(kind: sample.frame[0], flags: 0, body: body[...])
       #expect(decoded == sample.message)
     }
+  }
+
+  @Test func theFallbackReasonTravelsInTheTail() throws {
+    #expect(hex(MessageCodec.encode(signInOverHTTPS.message)) == signInOverHTTPS.hex)
+    #expect(try fallback("") == FallbackReason.none)
+    for raw in UInt8.min...UInt8.max {
+      // One of a later version is no reason to end the session.
+      let expected = FallbackReason(rawValue: raw) ?? FallbackReason.none
+      #expect(try fallback("00010001" + hex([raw])) == expected)
+      #expect(try fallback("00010001" + hex([raw]) + "00020001ff") == expected)
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("0001", .truncated), ("000100", .truncated), ("00010001", .truncated),
+      ("00010000", .badValue), ("000100020101", .badValue), ("00010001010001000101", .badValue),
+      ("000200000001000101", .badValue), ("000100010180010000", .badValue),
+      ("8001000101", .badValue), ("000100010100", .truncated),
+    ] as [(String, CodingError)])
+  func otherTailsOfASignInAreRefused(_ tail: String, _ fault: CodingError) {
+    #expect(throws: WireError.malformed(fault)) { try fallback(tail) }
+    #expect(WireError.malformed(fault).closeCode == .malformed)
+  }
+
+  /// The fallback reason of the sample's sign-in with this tail.
+  private func fallback(_ tail: String) throws -> FallbackReason? {
+    let body = samples[0].body + bytes(tail)
+    guard case .signIn(let signIn) = try MessageCodec.decode(kind: 1, flags: 0, body: body[...])
+    else { return nil }
+    return signIn.fallback
   }
 
   @Test func everyUnknownKindIsRefused() {
@@ -129,7 +160,8 @@ func randomMessage(_ index: Int, _ generator: inout Seeded) -> Message {
     return .signIn(
       SignIn(
         version: number(), clientID: ClientID(taskID.bits), incarnation: number(),
-        previousSession: number(), outcomesStored: number(), clock: moment, facts: facts))
+        previousSession: number(), outcomesStored: number(), clock: moment, facts: facts,
+        fallback: FallbackReason.allCases.randomElement(using: &generator) ?? .reset))
   case .welcome:
     return .welcome(
       Welcome(

@@ -90,6 +90,22 @@ let samples: [WireSample] = [
     hex: "3200000c000d00007530000466756c6c"),
 ]
 
+/// The sign-in of the samples with everything that is optional.
+let signInOverHTTPS: WireSample = {
+  var message = samples[0].message
+  if case .signIn(var signIn) = message {
+    signIn.fallback = .timedOut
+    message = .signIn(signIn)
+  }
+  return WireSample(
+    message: message,
+    hex: """
+      0100007800010123456789ab4cde8f0123456789abcd112233445566778800000000000000290000000000000007\
+      000001a20990957b000c70632d372e6578616d706c65000944656269616e203132000d6267622d6167656e742031\
+      2e300200093139322e302e322e37000b323030313a6462383a3a370001000101
+      """)
+}()
+
 /// The bytes of hexadecimal text.
 func bytes(_ hex: String) -> [UInt8] {
   let digits = hex.utf8.compactMap { UInt8(String(UnicodeScalar($0)), radix: 16) }

@@ -164,11 +164,14 @@ final class StoreUnderTest {
 
   func presence(
     _ client: Int, online: Bool = true, since: Double = 1, session: UInt64 = 1,
-    reason: PresenceReason? = nil, facts: ClientFacts? = nil
+    reason: PresenceReason? = nil, over channel: ChannelKind = .tcp,
+    because fallback: FallbackReason = .none, channelSince: Double? = nil,
+    facts: ClientFacts? = nil
   ) -> PresenceRecord {
     PresenceRecord(
       clientID: clientID(client), isOnline: online, since: time(since), lastProof: time(since),
-      reason: reason ?? (online ? .signedIn : .goodbye), channel: .tcp, session: session,
+      reason: reason ?? (online ? .signedIn : .goodbye), channel: channel,
+      fallback: fallback, channelSince: time(channelSince ?? since), session: session,
       facts: facts
         ?? ClientFacts(
           hostname: "host-\(client)", operatingSystem: "Debian GNU/Linux 12",

@@ -98,7 +98,10 @@ import Testing
       if number(0...5) == 0 { header.sequence += UInt64(number(0...2)) }
       let records = (0..<number(0...6)).map { _ in
         sites[0].presence(
-          number(1...13), online: number(0...2) > 0, since: now, session: UInt64(number(1...30)))
+          number(1...13), online: number(0...2) > 0, since: now, session: UInt64(number(1...30)),
+          over: ChannelKind.allCases[number(0...1)],
+          because: FallbackReason.allCases[number(0...FallbackReason.allCases.count - 1)],
+          channelSince: now - Double(number(0...60)))
       }
       _ = both("presence") { try $0.store.importPresence(header, records, at: at) }
     }
@@ -106,6 +109,7 @@ import Testing
     mutating func compare() throws {
       let at = time(now)
       _ = both("clients") { try $0.store.clients(after: nil, limit: 99, onlyOnline: false) }
+      _ = both("channels") { try $0.store.onlineByChannel() }
       _ = both("operations") { try $0.store.operations(before: nil, limit: 999) }
       _ = both("servers") { try $0.store.servers() }
       _ = both("unexpired") { try $0.store.unexpiredTasks(at: at) }

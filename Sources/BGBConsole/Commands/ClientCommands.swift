@@ -23,6 +23,7 @@ struct ClientCommands: ParsableCommand {
   /// The columns of client lists.
   static let columns = [
     Column("name", field: "name"), Column("online") { online($0) },
+    Column("transport") { isOnline($0["presence"]) ? $0["presence"]["channel"].cell : "" },
     Column("hostname", field: "hostname"), Column("os", field: "operatingSystem"),
     Column("tags", field: "tags"), Column("blocked", field: "blocked"),
     Column("last proof") { $0["presence"]["lastProof"].cell },
@@ -32,6 +33,21 @@ struct ClientCommands: ParsableCommand {
   /// Whether a client is online: yes, no, or never seen.
   static func online(_ client: JSONValue) -> String {
     client["presence"]["online"] == .null ? "never" : client["presence"]["online"].cell
+  }
+
+  private static func isOnline(_ presence: JSONValue) -> Bool { presence["online"].bool == true }
+
+  /// How a client is connected or was, why not over TCP, and since when.
+  static func transport(_ presence: JSONValue) -> String {
+    var text = presence["channel"].cell
+    let reason = presence["fallback"].cell
+    if reason == FallbackReason.configured.name {
+      text += " (\(reason))"
+    } else if !reason.isEmpty, reason != FallbackReason.none.name {
+      text += " (tcp \(reason))"
+    }
+    if isOnline(presence), let since = presence["channelSince"].text { text += " since \(since)" }
+    return text
   }
 
   /// A client, one line a field.
@@ -47,7 +63,7 @@ struct ClientCommands: ParsableCommand {
     ]
     if presence != .null {
       fields += [
-        ("server", presence["serverID"].cell), ("channel", presence["channel"].cell),
+        ("server", presence["serverID"].cell), ("transport", transport(presence)),
         ("reason", presence["reason"].cell), ("last online", presence["lastOnline"].cell),
         ("last offline", presence["lastOffline"].cell), ("last proof", presence["lastProof"].cell),
       ]

@@ -10,7 +10,8 @@ struct OnlineCommand: ConsoleCommand {
   static let configuration = CommandConfiguration(
     commandName: "online", abstract: "How many clients are online, and through which servers.",
     discussion: """
-      Presence is as of each server's last report; its age is shown.
+      Presence is as of each server's last report; its age is shown. When clients come over HTTP,
+      the reasons why they do not use TCP are counted.
 
       Examples:
         bgb online
@@ -24,11 +25,9 @@ struct OnlineCommand: ConsoleCommand {
   func run(in console: Console) throws(ConsoleError) -> ExitStatus {
     console.isQuiet = output.quiet
     let item = try site.client(console).send(.get, "/v1/presence")
-    let online = item["online"].integer ?? 0
-    let total = item["total"].integer ?? 0
     switch output.format {
     case .json, .jsonl: console.out(item.encoded + "\n")
-    case .name: console.out("\(online)\n")
+    case .name: console.out("\(item["online"].integer ?? 0)\n")
     case .table, .csv:
       let columns = [
         Column("server", field: "name"), Column("online", field: "online", isNumber: true),
@@ -37,13 +36,28 @@ struct OnlineCommand: ConsoleCommand {
           server["ageSeconds"].integer.map { NumberText.duration(seconds: $0) } ?? "never"
         },
       ]
-      console.say(
-        "\(NumberText.grouped(online)) online of \(NumberText.grouped(total)) "
-          + "(tcp \(item["channels"]["tcp"].cell), https \(item["channels"]["https"].cell))")
+      let headline = OnlineCommand.headline(item)
+      // A table is for people and begins with it; the lines of CSV are all data.
+      if output.format == .table { console.out(headline) } else { console.talk(headline) }
       output.print(
         Listing(columns: columns, items: item["servers"].items) { $0["name"].cell }, console)
     }
     return .done
+  }
+
+  /// The totals in the original's words, and why clients do not use TCP if some do not.
+  static func headline(_ presence: JSONValue) -> String {
+    let tcp = presence["channels"]["tcp"].integer ?? 0
+    let https = presence["channels"]["https"].integer ?? 0
+    let total = NumberText.grouped(presence["total"].integer ?? 0)
+    var text =
+      "Total online clients: \(NumberText.grouped(tcp + https)) "
+      + "(TCP: \(NumberText.grouped(tcp)) HTTP: \(NumberText.grouped(https))) of \(total)\n"
+    if case .object(let reasons) = presence["fallbacks"], !reasons.isEmpty {
+      let shown = reasons.map { "\($0.name) \(NumberText.grouped($0.value.integer ?? 0))" }
+      text += "Not over TCP: \(TerminalText.shown(shown.joined(separator: ", ")))\n"
+    }
+    return text
   }
 }
 

@@ -30,6 +30,7 @@ extension ClientPresence {
       "online": .bool(isOnline), "serverID": .count(serverID.rawValue),
       "lastOnline": .moment(lastOnline), "lastOffline": .moment(lastOffline),
       "lastProof": .moment(lastProof), "reason": .text(reason.name), "channel": .text(channel.name),
+      "fallback": .text(fallback.name), "channelSince": .moment(channelSince),
     ])
   }
 }

@@ -29,10 +29,15 @@ struct ClientRegistry {
 
   /// A client signed in; returns the connection that it replaces, if there is one.
   mutating func signIn(_ record: PresenceRecord, token: Token) -> Token? {
+    var record = record
     let previous = entries[record.clientID]
     if previous?.token != nil, let old = previous?.record {
       onlineByChannel[Int(old.channel.rawValue)] -= 1
+      // Only the session is another one: the channel is in use since it was chosen.
+      if old.channel == record.channel { record.channelSince = old.channelSince }
     }
+    // Over TCP there is nothing to explain, whatever the agent says.
+    if record.channel == .tcp { record.fallback = .none }
     onlineByChannel[Int(record.channel.rawValue)] += 1
     store(record, token: token, wasDirty: previous?.isDirty ?? false)
     return previous?.token

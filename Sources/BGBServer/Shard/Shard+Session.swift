@@ -56,7 +56,8 @@ extension Shard {
     facts.addresses = Array(facts.addresses.prefix(Limits.addressesMax))
     let record = PresenceRecord(
       clientID: clientID, isOnline: true, since: now, lastProof: now, reason: .signedIn,
-      channel: connection.channelKind, session: connection.sessionNumber, facts: facts)
+      channel: connection.channelKind, fallback: signIn.fallback, channelSince: now,
+      session: connection.sessionNumber, facts: facts)
     let replaced = registry.signIn(record, token: connection.channel.token)
     if let replaced, let old = connections[replaced] {
       counters.takeovers &+= 1

@@ -53,6 +53,8 @@ extension Shard {
       fields += [
         ("channel", quoted(record.channel.name)), ("since", quoted(record.since.description)),
         ("reason", quoted(record.reason.name)), ("session", "\(record.session)"),
+        ("fallback", quoted(record.fallback.name)),
+        ("channelSince", quoted(record.channelSince.description)),
       ]
     }
     return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}\n"

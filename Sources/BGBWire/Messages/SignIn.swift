@@ -1,9 +1,13 @@
 // Body of SignIn: version 2, client id 16, incarnation 8, previous session 8, outcomes stored 8,
-// clock 8, hostname, operating system, agent version, number of addresses 1, addresses.
+// clock 8, hostname, operating system, agent version, number of addresses 1, addresses. Optional:
+// tag 1, fallback reason 1.
 
 import BGBModel
 
 extension SignIn {
+  /// The tag of the fallback reason in the optional tail.
+  static let fallbackTag: UInt16 = 0x0001
+
   func encode(into writer: inout ByteWriter) {
     writer.integer(version)
     writer.bits128(clientID.bits)
@@ -17,6 +21,10 @@ extension SignIn {
     let addresses = facts.addresses.prefix(Limits.addressesMax)
     writer.integer(UInt8(truncatingIfNeeded: addresses.count))
     for address in addresses { writer.text(address, limit: Limits.addressBytesMax) }
+    if fallback != .none {
+      writer.integer(SignIn.fallbackTag)
+      writer.block(CollectionOfOne(fallback.rawValue))
+    }
   }
 
   init(from reader: inout ByteReader) throws(CodingError) {
@@ -33,5 +41,14 @@ extension SignIn {
     let count = Int(try reader.integer(UInt8.self))
     guard count <= Limits.addressesMax else { throw .tooLong }
     for _ in 0..<count { facts.addresses.append(try reader.text(limit: Limits.addressBytesMax)) }
+    var told = FallbackReason.none
+    try MessageTail.read(from: &reader) { (tag, value) throws(CodingError) in
+      guard tag == SignIn.fallbackTag else { return false }
+      guard let byte = value.first, value.count == 1 else { throw .badValue }
+      // A reason of a later version: the session is worth more than the word for it.
+      told = FallbackReason(rawValue: byte) ?? FallbackReason.none
+      return true
+    }
+    fallback = told
   }
 }

@@ -56,6 +56,10 @@ final class FaultyStore: SiteStore {
     try check()
     return try base.clients(after: cursor, limit: limit, onlyOnline: onlyOnline)
   }
+  func onlineByChannel() throws(StoreError) -> [ChannelCount] {
+    try check()
+    return try base.onlineByChannel()
+  }
   func setTags(_ tags: [String], of clientID: ClientID, by actor: String, at: WallTime)
     throws(StoreError)
   {

@@ -158,14 +158,16 @@ struct TestServer {
   }
 
   func presence(
-    _ clients: [ClientID], online: Bool = true, session: UInt64 = 1
+    _ clients: [ClientID], online: Bool = true, session: UInt64 = 1,
+    over channel: ChannelKind = .tcp, because fallback: FallbackReason = .none
   ) -> ReportBody {
     .presence(
       clients.map { clientID in
         PresenceRecord(
           clientID: clientID, isOnline: online, since: site.clock.now,
-          lastProof: site.clock.now, reason: online ? .signedIn : .connectionLost, channel: .tcp,
-          session: session, facts: ClientFacts(hostname: "host"))
+          lastProof: site.clock.now, reason: online ? .signedIn : .connectionLost,
+          channel: channel, fallback: fallback, channelSince: site.clock.now, session: session,
+          facts: ClientFacts(hostname: "host"))
       })
   }
 

@@ -82,6 +82,41 @@ struct ClientRegistryTests {
     #expect(result5.map(\.clientID) == [Sample.client(1)])
   }
 
+  /// A record of client 1 after some sessions, each a second after the one before.
+  private func record(
+    after sessions: [(channel: ChannelKind, fallback: FallbackReason)], signingOut: Bool = false
+  ) -> PresenceRecord? {
+    var registry = ClientRegistry()
+    for (index, session) in sessions.enumerated() {
+      let at = Sample.start.adding(milliseconds: Int64(index) * 1_000)
+      let token = Token(generation: 1, index: UInt32(index))
+      let record = Sample.presence(
+        1, session: UInt64(index), over: session.channel, because: session.fallback, at: at)
+      _ = registry.signIn(record, token: token)
+      if signingOut {
+        registry.signOut(Sample.client(1), token: token, reason: .connectionLost, at: at)
+      }
+    }
+    return registry.takeChanges().first
+  }
+
+  @Test func theChannelCountsFromItsFirstSession() {
+    let stayed = record(after: [(.https, .refused), (.https, .timedOut), (.https, .timedOut)])
+    #expect(stayed?.channelSince == Sample.start)
+    #expect(stayed?.since == Sample.start.adding(milliseconds: 2_000))
+    #expect(stayed?.fallback == .timedOut, "the newest reason")
+    let moved = record(after: [(.https, .refused), (.tcp, .none), (.https, .reset)])
+    #expect(moved?.channelSince == Sample.start.adding(milliseconds: 2_000))
+    let away = record(after: [(.https, .refused), (.https, .refused)], signingOut: true)
+    #expect(away?.channelSince == Sample.start.adding(milliseconds: 1_000))
+    #expect(away?.isOnline == false && away?.fallback == .refused)
+  }
+
+  @Test func overTCPThereIsNothingToExplain() {
+    #expect(record(after: [(.tcp, .refused)])?.fallback == FallbackReason.none)
+    #expect(record(after: [(.https, .refused), (.tcp, .refused)])?.fallback == FallbackReason.none)
+  }
+
   @Test func newFactsAreAChange() {
     var registry = ClientRegistry()
     _ = registry.signIn(Sample.presence(1), token: first)

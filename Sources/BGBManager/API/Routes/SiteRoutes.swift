@@ -30,7 +30,12 @@ extension SiteAdministration {
     let everybody = OperationRequest.Target.collection(CollectionRecord.allSystems)
     let total = try asking { () throws(StoreError) in try store.onlineCount(among: everybody) }
     let servers = try asking { () throws(StoreError) in try store.servers() }
-    let channels = try asking { () throws(StoreError) in try onlineByChannel() }
+    let counts = try asking { () throws(StoreError) in try store.onlineByChannel() }
+    let channels = ChannelKind.allCases.map { channel in
+      JSONValue.Member(
+        name: channel.name,
+        value: .count(counts.filter { $0.channel == channel }.reduce(0) { $0 + $1.online }))
+    }
     let shown = servers.map { server -> JSONValue in
       .members([
         "serverID": .count(server.serverID.rawValue), "name": .text(server.name),
@@ -42,22 +47,12 @@ extension SiteAdministration {
       200,
       .members([
         "online": .count(total.online), "total": .count(total.targets),
-        "channels": .object(
-          ChannelKind.allCases.map { .init(name: $0.name, value: .count(channels[$0] ?? 0)) }),
+        "channels": .object(channels),
+        "fallbacks": .object(
+          counts.filter { $0.channel == .https }.map {
+            .init(name: $0.fallback.name, value: .count($0.online))
+          }),
         "servers": .list(shown),
       ]))
-  }
-
-  private func onlineByChannel() throws(StoreError) -> [ChannelKind: Int] {
-    var counts: [ChannelKind: Int] = [:]
-    var cursor: ResourceID?
-    while true {
-      let page = try store.clients(after: cursor, limit: 2_000, onlyOnline: true)
-      for client in page {
-        if let channel = client.presence?.channel { counts[channel, default: 0] += 1 }
-      }
-      guard page.count == 2_000, let last = page.last else { return counts }
-      cursor = last.resourceID
-    }
   }
 }
