@@ -120,7 +120,10 @@ let package = Package(
     program("bgb", ["BGBConsole"]),
     program(
       "bgb-swarm",
-      ["BGBAgent", "BGBModel", "BGBSigning", "Reactor", "Transports", arguments, histogram],
+      [
+        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "Transports", arguments,
+        histogram,
+      ],
       path: "Benchmarks/Swarm"),
 
     tests("ReactorTests", ["Reactor", "CEpollShim"]),

@@ -12,6 +12,7 @@ final class Observations {
   private struct TaskView {
     var firstAt: Int64
     var receivedAt: [Int64] = []
+    var receivedOver: [ChannelKind: [Int64]] = [:]
     var endedAt: [Int64] = []
     var states: [TaskState: Int] = [:]
   }
@@ -19,6 +20,9 @@ final class Observations {
   private let sessions: Int
   private let expectTasks: Int?
   private var online: Set<ClientID> = []
+  private var transports: [ClientID: ChannelKind] = [:]
+  private var climbs = 0
+  private var carriersLost = 0
   private var resumed = 0
   private var connects = 0
   private var disconnects = 0
@@ -47,9 +51,15 @@ final class Observations {
   func note(_ client: ClientID, _ event: AgentEvent) {
     let now = WallClock.nowMilliseconds()
     switch event {
-    case .connected(let isResumed):
+    case .trying, .climbFailed: return
+    case .connected(let isResumed, let transport):
       connects += 1
       if isResumed { resumed += 1 }
+      transports[client] = transport
+    case .carrierLost: carriersLost += 1
+    case .climbed:
+      climbs += 1
+      transports[client] = .tcp
     case .welcomed:
       online.insert(client)
       if online.count == sessions, allOnlineAfter == nil {
@@ -58,12 +68,12 @@ final class Observations {
     case .disconnected:
       disconnects += 1
       online.remove(client)
-    case .task(let event): note(event, now)
+    case .task(let event): note(event, over: transports[client] ?? .tcp, now)
     }
     printProgress(isLast: false)
   }
 
-  private func note(_ event: DeskEvent, _ now: Int64) {
+  private func note(_ event: DeskEvent, over transport: ChannelKind, _ now: Int64) {
     switch event {
     case .received(let task, _, _):
       if tasks[task] == nil {
@@ -71,6 +81,7 @@ final class Observations {
         order.append(task)
       }
       tasks[task]?.receivedAt.append(now)
+      tasks[task]?.receivedOver[transport, default: []].append(now)
     case .ended(let outcome):
       tasks[outcome.taskID]?.endedAt.append(now)
       tasks[outcome.taskID]?.states[outcome.state, default: 0] += 1
@@ -80,13 +91,17 @@ final class Observations {
     }
   }
 
+  /// Sessions that are online over HTTPS.
+  private var overHTTPS: Int { online.count { transports[$0] == .https } }
+
   /// One line for people on standard error, redrawn at most five times a second.
   func printProgress(isLast: Bool) {
     let now = MonotonicClock.now().milliseconds
     let pause: UInt64 = isTerminal ? 200 : 10_000
     guard isLast || now &- lastPrinted >= pause else { return }
     lastPrinted = now
-    var line = "swarm: \(online.count)/\(sessions) online, \(resumed)/\(connects) resumed"
+    var line = "swarm: \(online.count)/\(sessions) online (\(overHTTPS) over HTTPS), "
+    line += "\(resumed)/\(connects) resumed"
     if let last = order.last, let task = tasks[last] {
       line += ", task \(order.count): \(task.receivedAt.count) got it, \(task.endedAt.count) ended"
     }
@@ -99,6 +114,7 @@ final class Observations {
     var parts: [String] = [
       "\"sessions\":\(sessions)", "\"online\":\(online.count)", "\"connects\":\(connects)",
       "\"resumed\":\(resumed)", "\"disconnects\":\(disconnects)", "\"refused\":\(refused)",
+      "\"overHTTPS\":\(overHTTPS)", "\"climbs\":\(climbs)", "\"carriersLost\":\(carriersLost)",
       "\"allOnlineMilliseconds\":\(allOnlineAfter.map(String.init) ?? "null")",
     ]
     let views = order.compactMap { id in tasks[id].map { json(id, $0) } }
@@ -109,10 +125,14 @@ final class Observations {
   private func json(_ id: TaskID, _ view: TaskView) -> String {
     let states = view.states.sorted { $0.key.rawValue < $1.key.rawValue }
       .map { "\"\($0.key.name)\":\($0.value)" }.joined(separator: ",")
+    let byTransport = ChannelKind.allCases.compactMap { kind in
+      view.receivedOver[kind].map { "\"\(kind.name)\":\(percentiles($0, view.firstAt))" }
+    }.joined(separator: ",")
     return "{\"taskID\":\"\(id)\",\"firstReceivedAt\":\"\(WallTime(milliseconds: view.firstAt))\","
       + "\"received\":\(view.receivedAt.count),\"ended\":\(view.endedAt.count),"
       + "\"states\":{\(states)},"
       + "\"receivedAfterFirstMilliseconds\":\(percentiles(view.receivedAt, view.firstAt)),"
+      + "\"byTransport\":{\(byTransport)},"
       + "\"endedAfterFirstMilliseconds\":\(percentiles(view.endedAt, view.firstAt))}"
   }
 

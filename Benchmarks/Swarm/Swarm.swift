@@ -4,6 +4,7 @@ import BGBAgent
 import BGBModel
 import BGBSigning
 import Glibc
+import HTTPClient
 import Reactor
 
 /// One process full of agents.
@@ -88,12 +89,14 @@ struct Swarm {
         JournalFile(path: path), rules: rules,
         now: WallTime(milliseconds: WallClock.nowMilliseconds()), random: JitterRandom(),
         remark: { StandardError.write("bgb-swarm: \($0)\n") })
-      let configuration = AgentConfiguration(
+      var configuration = AgentConfiguration(
         site: site, managementPoints: options.managementPoint,
         perform: { order, stop in
           performers[order.key.client]?.perform(order, stop: stop)
             ?? .failed("the swarm does not know this client")
         })
+      configuration.httpsPoints = options.httpsPoint
+      configuration.transport = .tcp
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: path) },
         policyLocations: locations, linksMax: names.count + 8)
@@ -129,18 +132,38 @@ struct Swarm {
       let host = 0x7F01_0001 &+ UInt32(truncatingIfNeeded: number)
       address = .ipv4(host, port: 0)
     }
-    let identity = AgentIdentity(
+    var identity = AgentIdentity(
       clientID: try clientID(of: name), certificateFile: "\(folder)/client.crt",
       keyFile: "\(folder)/client.key", authorityFile: "\(folder)/ca.pem",
       facts: ClientFacts(
         hostname: name, operatingSystem: "Linux (swarm)", agentVersion: "1.0.0", addresses: []),
       localAddress: address)
+    if usesHTTPS(number, of: count) {
+      identity.transport = .https
+      identity.proxy = proxy(ofHTTPSSession: number)
+    }
     let delay = options.rampMilliseconds * UInt64(number) / UInt64(count)
     do throws(AgentError) {
       try loop.add(identity, afterMilliseconds: delay)
     } catch {
       throw SwarmError(description: "\(name): \(error)")
     }
+  }
+
+  /// Sessions over HTTPS come first, so that a few can be chosen to go through a proxy.
+  private func usesHTTPS(_ number: Int, of count: Int) -> Bool {
+    switch options.transport {
+    case .tcp: false
+    case .https: true
+    case .mixed: number < (options.httpsSessions ?? count / 2)
+    }
+  }
+
+  private func proxy(ofHTTPSSession number: Int) -> ProxyChoice? {
+    guard number < options.proxiedSessions, let url = options.proxy,
+      let server = ProxyServer(url: url)
+    else { return nil }
+    return ProxyChoice(setting: server, isOff: false, exempt: [], environment: [:])
   }
 
   private func clientID(of name: String) throws(SwarmError) -> ClientID {

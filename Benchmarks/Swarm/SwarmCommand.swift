@@ -5,7 +5,13 @@ import BGBAgent
 import BGBModel
 import BGBSigning
 import Glibc
+import HTTPClient
 import Reactor
+
+/// How a swarm's sessions connect.
+enum SwarmTransport: String, ExpressibleByArgument, CaseIterable {
+  case tcp, https, mixed
+}
 
 /// `bgb-swarm`: many agents in one process, for load and for demonstration.
 struct SwarmCommand: ParsableCommand {
@@ -17,6 +23,7 @@ struct SwarmCommand: ParsableCommand {
         bgb client add --count 200 --name pc --out .bgb/swarm
         bgb-swarm run --management-point 127.0.0.1:10123 --clients .bgb/swarm --sessions 200
         bgb-swarm run ... --instant --expect-tasks 1 --report swarm.json
+        bgb-swarm run ... --transport mixed --https-point 127.0.0.1:8443 --https-sessions 40
 
       Each session is the agent's own code: TLS with its certificate, sign-in, signature check,
       journal, answers. Without --instant, policy downloads are really made, four at a time.
@@ -29,6 +36,21 @@ struct SwarmCommand: ParsableCommand {
 
     @Option(help: "A server, HOST:PORT; give it again for more.")
     var managementPoint: [String]
+
+    @Option(help: "A server's HTTPS listener, HOST:PORT; give it again for more.")
+    var httpsPoint: [String] = []
+
+    @Option(help: "How sessions connect: all by one transport, or some by each.")
+    var transport = SwarmTransport.tcp
+
+    @Option(help: "With mixed: how many sessions use HTTPS; the default is half of them.")
+    var httpsSessions: Int?
+
+    @Option(help: "A proxy for some of the sessions over HTTPS, http://[USER:PASSWORD@]HOST:PORT.")
+    var proxy: String?
+
+    @Option(help: "How many sessions go through the proxy.")
+    var proxiedSessions = 1
 
     @Option(help: "The folder that `bgb client add --count` wrote.")
     var clients: String
@@ -56,6 +78,18 @@ struct SwarmCommand: ParsableCommand {
 
     @Flag(help: "Run until SIGTERM or SIGINT (the default without --expect-tasks).")
     var untilSignal = false
+
+    func validate() throws {
+      if transport != .tcp && httpsPoint.isEmpty {
+        throw ValidationError("--transport \(transport.rawValue) needs --https-point HOST:PORT")
+      }
+      if transport == .tcp && (proxy != nil || httpsSessions != nil) {
+        throw ValidationError("--proxy and --https-sessions are for sessions over HTTPS")
+      }
+      if let proxy, ProxyServer(url: proxy) == nil {
+        throw ValidationError("--proxy must be http://[USER:PASSWORD@]HOST:PORT")
+      }
+    }
 
     func run() throws {
       do throws(SwarmError) {

@@ -1,6 +1,7 @@
 // Who one link is and what an observer hears of it.
 
 public import BGBModel
+public import HTTPClient
 public import Reactor
 
 /// One client: its name at the site and the files that prove it.
@@ -19,6 +20,10 @@ public struct AgentIdentity: Sendable {
   public var sessionFolder: String?
   /// The local address to connect from; nil leaves it to the kernel.
   public var localAddress: SocketAddress?
+  /// The transports it may use; nil for those of the loop's configuration.
+  public var transport: TransportRule?
+  /// Its way through proxies; nil for that of the loop's configuration.
+  public var proxy: ProxyChoice?
 
   /// Joins the parts.
   public init(
@@ -37,8 +42,16 @@ public struct AgentIdentity: Sendable {
 
 /// Something that happened to a client, for logs and for load generators; no text is made.
 public enum AgentEvent: Equatable, Sendable {
+  /// An attempt begins over this transport; for HTTPS with the reason why it is not TCP.
+  case trying(ChannelKind, FallbackReason)
   /// TCP and TLS stand.
-  case connected(resumed: Bool)
+  case connected(resumed: Bool, over: ChannelKind)
+  /// The socket that carried polls is gone; the session goes on over another one.
+  case carrierLost(DisconnectReason)
+  /// A session over HTTPS was taken over by one over TCP.
+  case climbed
+  /// TCP was tried beside the session over HTTPS, in vain.
+  case climbFailed(DisconnectReason)
   /// Signed in: by which server, as which session.
   case welcomed(ServerID, session: UInt64)
   /// The desk decided something.

@@ -11,14 +11,26 @@ final class AgentLink {
   let identity: AgentIdentity
   /// Certificate and rules; shared by all its connections.
   var context: TLSContext
+  /// Certificate and rules of its connections over HTTPS.
+  var httpsContext: TLSContext
   /// The servers to try, `host:port` each.
   let endpoints: [String]
+  /// Their HTTPS listeners, `host:port` each.
+  let httpsEndpoints: [String]
   /// The rules of its life.
   var session: AgentSession
-  /// Its slot in the loop.
+  /// Its slots in the loop: for the channel, for the socket that carries polls, and for the climb.
   var token = Token(generation: 0, index: 0)
-  /// The connection, if there is one.
+  var carrierToken = Token(generation: 0, index: 0)
+  var climbToken = Token(generation: 0, index: 0)
+  /// The connection, if there is one; over HTTPS it is a polled one, and `polls` has the socket.
   var channel: ByteChannel?
+  /// The long polls of a link over HTTPS.
+  var polls: PollLine?
+  /// A try to get back to TCP.
+  var climbTry: ClimbTry?
+  /// The length of polls that the path was found to allow; forgotten once TCP works.
+  var pollSeconds: UInt32?
   /// Whether TLS stands.
   var isOpen = false
   /// Cuts what arrives into messages.
@@ -28,6 +40,7 @@ final class AgentLink {
   var timerAt = Ticks.never
   /// The next server of the list.
   var nextEndpoint = 0
+  var nextHTTPS = 0
   /// The server of this attempt.
   var endpoint = ""
   /// Counts attempts, so that the answer to an older look-up is not taken for this one's.
@@ -42,11 +55,14 @@ final class AgentLink {
   var policyTimer: TimerHandle?
 
   init(
-    identity: AgentIdentity, context: TLSContext, endpoints: [String], session: AgentSession
+    identity: AgentIdentity, context: TLSContext, httpsContext: TLSContext, endpoints: [String],
+    httpsEndpoints: [String], session: AgentSession
   ) {
     self.identity = identity
     self.context = context
+    self.httpsContext = httpsContext
     self.endpoints = endpoints
+    self.httpsEndpoints = httpsEndpoints
     self.session = session
   }
 

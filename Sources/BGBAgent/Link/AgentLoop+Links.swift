@@ -14,8 +14,12 @@ extension AgentLoop {
   func apply(_ steps: [SessionStep], to link: AgentLink) {
     for step in steps {
       switch step {
-      case .connect(let address): connect(link, to: address)
+      case .connect(let address, let transport): connect(link, to: address, over: transport)
       case .send(let message): send(message, link)
+      case .climb: beginClimb(link)
+      case .sendClimbing(let message): sendClimbing(message, link)
+      case .takeOver: takeOver(link)
+      case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
       case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
       case .push(let push): desk.push(link.identity.clientID, push, at: moment)
@@ -37,8 +41,12 @@ extension AgentLoop {
 
   // MARK: Connecting
 
-  private func connect(_ link: AgentLink, to advised: String?) {
+  private func connect(
+    _ link: AgentLink, to advised: String?, over transport: ChannelKind
+  ) {
     link.attempt &+= 1
+    tell(link.identity.clientID, .trying(transport, link.session.ladder.reason))
+    if transport == .https { return beginPolling(link) }
     if let advised {
       link.endpoint = advised
     } else {
@@ -46,43 +54,78 @@ extension AgentLoop {
       link.endpoint = link.endpoints[link.nextEndpoint % link.endpoints.count]
       link.nextEndpoint = (link.nextEndpoint + 1) % link.endpoints.count
     }
-    if let address = SocketAddress(link.endpoint) { return begin(link, at: [address]) }
-    resolve(link)
+    resolve(link.endpoint, link, for: link.token)
   }
 
-  /// Looks a host name up on a thread of its own, because the resolver may block for seconds.
-  private func resolve(_ link: AgentLink) {
-    guard let colon = link.endpoint.lastIndex(of: ":"),
-      let port = UInt16(link.endpoint[link.endpoint.index(after: colon)...])
-    else { return lost(link, .unresolved) }
-    let host = String(link.endpoint[..<colon])
-    let (token, attempt, mailbox) = (link.token, link.attempt, mailbox)
+  /// Finds the addresses of a `host:port`: at once for numbers, else on a thread of its own,
+  /// because the resolver may block for seconds.
+  func resolve(_ endpoint: String, _ link: AgentLink, for token: Token) {
+    if let address = SocketAddress(endpoint) { return resolved(link, token, [address]) }
+    guard let (host, port) = AgentLoop.parts(of: endpoint) else {
+      return resolved(link, token, [])
+    }
+    let (attempt, mailbox) = (link.attempt, mailbox)
     do throws(Errno) {
       _ = try KernelThread.start(name: "resolve") {
         let found = (try? SocketAddress.resolve(host: host, port: port)) ?? []
         mailbox.post(.resolved(token, attempt: attempt, found))
       }
     } catch {
-      lost(link, .unreachable(error))
+      resolved(link, token, [])
+    }
+  }
+
+  /// Host and port of a `host:port`.
+  static func parts(of endpoint: String) -> (host: String, port: UInt16)? {
+    guard let colon = endpoint.lastIndex(of: ":"),
+      let port = UInt16(endpoint[endpoint.index(after: colon)...])
+    else { return nil }
+    var host = String(endpoint[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    return (host, port)
+  }
+
+  /// The addresses are there, for whatever they were wanted.
+  func resolved(_ link: AgentLink, _ token: Token, _ addresses: [SocketAddress]) {
+    switch token {
+    case link.carrierToken: openCarrier(link, at: addresses)
+    case link.climbToken: climb(link, at: addresses)
+    default: begin(link, at: addresses)
     }
   }
 
   /// Opens the connection to the first address that the kernel does not refuse at once.
   func begin(_ link: AgentLink, at addresses: [SocketAddress]) {
     guard link.channel == nil, case .connecting = link.session.state else { return }
+    do throws(ConnectFault) {
+      open(link, try openSocket(link, at: addresses))
+    } catch {
+      lost(link, error.reason)
+    }
+  }
+
+  /// A socket that connects to the first address that the kernel does not refuse at once.
+  func openSocket(
+    _ link: AgentLink, at addresses: [SocketAddress]
+  ) throws(ConnectFault) -> Descriptor {
     var reason = DisconnectReason.unresolved
     for address in addresses {
       do throws(Errno) {
         let socket = try StreamSocket.connect(to: address, from: link.identity.localAddress)
-        try StreamSocket.setNoDelay(socket.raw)
-        try StreamSocket.setUserTimeout(
-          socket.raw, milliseconds: Int32(Limits.userTimeoutMilliseconds))
-        return open(link, socket)
+        try tune(socket.raw)
+        return socket
       } catch {
         reason = .unreachable(error)
       }
     }
-    lost(link, reason)
+    throw ConnectFault(reason: reason)
+  }
+
+  /// The options that each socket gets.
+  func tune(_ descriptor: Int32) throws(Errno) {
+    try StreamSocket.setNoDelay(descriptor)
+    try StreamSocket.setUserTimeout(
+      descriptor, milliseconds: Int32(Limits.userTimeoutMilliseconds))
   }
 
   private func open(_ link: AgentLink, _ socket: consuming Descriptor) {
@@ -109,7 +152,8 @@ extension AgentLoop {
     case .done:
       if let refusal = refusal(of: channel.peer) { return lost(link, .notOurServer(refusal)) }
       link.isOpen = true
-      tell(link.identity.clientID, .connected(resumed: channel.resumed))
+      tell(link.identity.clientID, .connected(resumed: channel.resumed, over: .tcp))
+      link.pollSeconds = nil
       signIn(link)
       receive(link)  // The server may have spoken in the same flight: its ticket, for one.
     }
@@ -117,7 +161,7 @@ extension AgentLoop {
 
   /// Whether the peer is a notification server of our site: any other holder of a certificate of
   /// the site's authority, a client for one, must not be able to play server.
-  private func refusal(of peer: PeerIdentity?) -> CertificateRefusal? {
+  func refusal(of peer: PeerIdentity?) -> CertificateRefusal? {
     guard let peer else { return .noCertificate }
     do throws(CertificateRefusal) {
       _ = try peer.admit(
@@ -129,12 +173,15 @@ extension AgentLoop {
     }
   }
 
-  private func signIn(_ link: AgentLink) {
+  func signIn(_ link: AgentLink) {
+    apply(link.session.connected(signInFacts(link), at: loop.now), to: link)
+  }
+
+  func signInFacts(_ link: AgentLink) -> SignInFacts {
     let client = link.identity.clientID
-    let facts = SignInFacts(
+    return SignInFacts(
       clientID: client, incarnation: desk.book.incarnation,
       outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts)
-    apply(link.session.connected(facts, at: loop.now), to: link)
   }
 
   // MARK: Bytes
@@ -142,7 +189,7 @@ extension AgentLoop {
   func receive(_ link: AgentLink) {
     guard let channel = link.channel else { return }
     let step = channel.receive(into: &buffer)
-    if let session = channel.takeNewSession() { keep(session, of: link) }
+    if let session = channel.takeNewSession() { keep(session, of: link, at: link.endpoint) }
     switch step {
     case .progressed:
       buffer.withBytes { link.reader.append($0) }
@@ -156,7 +203,7 @@ extension AgentLoop {
     markDirty(link)
   }
 
-  private func readMessages(_ link: AgentLink) {
+  func readMessages(_ link: AgentLink) {
     do throws(WireError) {
       while link.channel != nil, let message = try link.reader.next() {
         apply(link.session.received(message, at: loop.now), to: link)
@@ -167,9 +214,9 @@ extension AgentLoop {
     armTimer(of: link)
   }
 
-  private func keep(_ session: [UInt8], of link: AgentLink) {
-    link.tlsSessions[link.endpoint] = session
-    if let path = link.sessionFile(of: link.endpoint) { journal.post(file: path, session) }
+  func keep(_ session: [UInt8], of link: AgentLink, at endpoint: String) {
+    link.tlsSessions[endpoint] = session
+    if let path = link.sessionFile(of: endpoint) { journal.post(file: path, session) }
   }
 
   func send(_ message: Message, _ link: AgentLink) {
@@ -199,6 +246,7 @@ extension AgentLoop {
     case .ended: return lost(link, .ended)
     case .failed(let error): return lost(link, .lost(error))
     }
+    if link.polls != nil { return poll(link) }
     if link.isLeaving && channel.outboundCount == 0 { return close(link, .stopped) }
     settle(link)
   }
@@ -221,7 +269,7 @@ extension AgentLoop {
 
   /// The connection, or the attempt, is gone without the session's doing.
   func lost(_ link: AgentLink, _ reason: DisconnectReason) {
-    link.session.disconnected(at: loop.now)
+    link.session.disconnected(reason, at: loop.now)
     close(link, reason)
   }
 
@@ -233,12 +281,14 @@ extension AgentLoop {
   }
 
   /// Closes and tells; the session machine knows already what comes next.
-  private func close(_ link: AgentLink, _ reason: DisconnectReason) {
+  func close(_ link: AgentLink, _ reason: DisconnectReason) {
     if let channel = link.channel {
       // What came with the last flight may be a fresh ticket.
-      if let session = channel.takeNewSession() { keep(session, of: link) }
+      if let session = channel.takeNewSession() { keep(session, of: link, at: link.endpoint) }
       channel.close(sendCloseNotify: link.isOpen)
     }
+    closePolls(link)
+    closeClimb(link)
     link.channel = nil
     link.isOpen = false
     desk.disconnected(link.identity.clientID)
@@ -250,7 +300,7 @@ extension AgentLoop {
 
   /// Lazy: a deadline that moved later costs nothing; the timer finds out when it goes off.
   func armTimer(of link: AgentLink) {
-    let wanted = link.session.deadline
+    let wanted = min(link.session.deadline, link.polls?.deadline ?? .never)
     guard wanted < link.timerAt else { return }
     if let timer = link.timer { _ = loop.wheel.disarm(timer) }
     link.timer = nil
@@ -263,8 +313,16 @@ extension AgentLoop {
   /// Reads certificates and keys anew, for the connections to come; those that stand keep theirs.
   func renewCredentials() {
     for link in allLinks() {
-      guard let context = try? AgentLoop.context(of: link.identity) else { return }
-      link.context = context
+      guard
+        let fresh = try? AgentLoop.contexts(of: link.identity, configuration.httpsOldestTLS)
+      else { return }
+      link.context = fresh.tcp
+      link.httpsContext = fresh.https
     }
   }
+}
+
+/// Why no socket could be opened.
+struct ConnectFault: Error {
+  let reason: DisconnectReason
 }

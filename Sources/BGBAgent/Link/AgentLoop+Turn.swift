@@ -42,7 +42,9 @@ extension AgentLoop {
         desk.finished(key, result, at: moment)
       case .policyFetched(let client, let result): policyFetched(client, result)
       case .resolved(let token, let attempt, let addresses):
-        if let link = links[token], link.attempt == attempt { begin(link, at: addresses) }
+        if let link = links[token], link.attempt == attempt { resolved(link, token, addresses) }
+      case .tunnelled(let token, let attempt, let result):
+        tunnelled(links[token].flatMap { $0.attempt == attempt ? $0 : nil }, result)
       case .stop(let reason): beginEnd(reason)
       case .renewCredentials: renewCredentials()
       case .call(let body): body(self)
@@ -53,13 +55,19 @@ extension AgentLoop {
   private func readLeftovers() {
     let waiting = leftovers
     leftovers.removeAll(keepingCapacity: true)
-    for token in waiting { if let link = links[token] { receive(link) } }
+    for token in waiting {
+      guard let link = links[token] else { continue }
+      if token == link.carrierToken { receiveAnswers(link) } else { receive(link) }
+    }
   }
 
   private func serve(_ token: Token, _ readiness: Readiness) {
     if token == .bell { return }  // Its letters were read already.
     if token == .signals { return readSignals() }
-    guard let link = links[token], let channel = link.channel else { return }
+    guard let link = links[token] else { return }
+    if token == link.carrierToken { return serveCarrier(link, readiness) }
+    if token == link.climbToken { return serveClimb(link, readiness) }
+    guard let channel = link.channel else { return }
     if channel.mayReceive(on: readiness) {
       if link.isOpen { receive(link) } else { shakeHands(link) }
     }
@@ -79,6 +87,7 @@ extension AgentLoop {
     link.timer = nil
     link.timerAt = .never
     apply(link.session.tick(at: loop.now, wall: moment.wall), to: link)
+    tickPolls(link)
     armTimer(of: link)
   }
 
@@ -113,7 +122,7 @@ extension AgentLoop {
   /// A copy of the list, so that whatever happens to a link may look at the table.
   func allLinks() -> [AgentLink] {
     var all: [AgentLink] = []
-    links.forEach { _, link in all.append(link) }
+    links.forEach { token, link in if token == link.token { all.append(link) } }
     return all
   }
 

@@ -2,8 +2,9 @@
 // journal for all of them. This file holds what the loop is made of; AgentLoop+Turn is the turn.
 
 public import BGBModel
+public import HTTPClient
 public import Reactor
-import Transports
+public import Transports
 
 /// What every link of a loop has in common.
 public struct AgentConfiguration: Sendable {
@@ -11,6 +12,16 @@ public struct AgentConfiguration: Sendable {
   public var site: SiteCode
   /// The servers to connect to, `host:port` each, tried in turn.
   public var managementPoints: [String]
+  /// The servers' HTTPS listeners, `host:port` each, for when TCP fails.
+  public var httpsPoints: [String] = []
+  /// The transports that may be used.
+  public var transport = TransportRule.automatic
+  /// The oldest TLS version over HTTPS.
+  public var httpsOldestTLS = TLSVersion.tls13
+  /// The way through proxies, over HTTPS; nil is straight.
+  public var proxy: ProxyChoice?
+  /// How often TCP is tried again from HTTPS.
+  public var climb = ClimbRules()
   /// Does actions, on a thread of its own for each; nil when the desk answers at once.
   public var perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)?
   /// Fetches policies every so many milliseconds; nil never does.
@@ -39,8 +50,10 @@ public enum AgentLetter: Sendable {
   case actionEnded(TaskKey, ActionResult)
   /// A policy download by the timer ended.
   case policyFetched(ClientID, ActionResult)
-  /// A host name was looked up; nil when it has no address.
+  /// A host name was looked up; empty when it has no address.
   case resolved(Token, attempt: UInt32, [SocketAddress])
+  /// A proxy let us through: a connected descriptor that whoever takes the letter owns; or not.
+  case tunnelled(Token, attempt: UInt32, Result<Int32, TunnelError>)
   /// Say goodbye and end `run`.
   case stop(reason: String)
   /// Use what the files of certificates and keys say now, for the connections to come.
@@ -119,7 +132,8 @@ public final class AgentLoop {
     let mailbox = try Mailbox<AgentLetter>()
     self.mailbox = mailbox
     self.policyLocations = policyLocations
-    links = SlotTable(limit: linksMax)
+    // Three slots a link: its channel, the socket of its polls, its climb.
+    links = SlotTable(limit: linksMax * 3)
     journal = try JournalThread(makeDisk: makeDisk) { mailbox.post(.journal($0)) }
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
   }
@@ -128,26 +142,35 @@ public final class AgentLoop {
   ///
   /// - Throws: a sentence about its files, or that there is no room.
   public func add(_ identity: AgentIdentity, afterMilliseconds: UInt64 = 0) throws(AgentError) {
-    let context = try AgentLoop.context(of: identity)
+    let (context, https) = try AgentLoop.contexts(of: identity, configuration.httpsOldestTLS)
+    let rule = identity.transport ?? configuration.transport
     let session = AgentSession(
       start: loop.now + afterMilliseconds, endpoints: configuration.managementPoints.count,
-      random: JitterRandom(seed: random.next()))
+      random: JitterRandom(seed: random.next()),
+      ladder: TransportLadder(rule: rule, hasHTTPS: !configuration.httpsPoints.isEmpty),
+      climbRules: configuration.climb)
     let link = AgentLink(
-      identity: identity, context: context, endpoints: configuration.managementPoints,
+      identity: identity, context: context, httpsContext: https,
+      endpoints: configuration.managementPoints, httpsEndpoints: configuration.httpsPoints,
       session: session)
     link.nextEndpoint = Int(random.next() % UInt64(max(1, link.endpoints.count)))
-    guard tokens[identity.clientID] == nil, let token = links.insert(link) else {
+    link.nextHTTPS = link.nextEndpoint
+    guard tokens[identity.clientID] == nil, let token = links.insert(link),
+      let carrier = links.insert(link), let climb = links.insert(link)
+    else {
       throw AgentError(
         "there is no room for the client \(identity.clientID), or it is here already")
     }
     link.token = token
+    link.carrierToken = carrier
+    link.climbToken = climb
     tokens[identity.clientID] = token
     desk.add(identity.clientID)
     armTimer(of: link)
   }
 
   /// How many clients this loop carries.
-  public var linkCount: Int { links.count }
+  public var linkCount: Int { tokens.count }
 
   /// Ends a client's connection as a lost network would; it comes back by its back-off.
   public func cut(_ client: ClientID) {
@@ -155,11 +178,24 @@ public final class AgentLoop {
     lost(link, .ended)
   }
 
-  static func context(of identity: AgentIdentity) throws(AgentError) -> TLSContext {
+  /// The contexts for TCP and for HTTPS: one and the same unless HTTPS may use an older TLS.
+  static func contexts(
+    of identity: AgentIdentity, _ httpsOldest: TLSVersion
+  ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
+    let tcp = try context(of: identity)
+    guard httpsOldest != .tls13 else { return (tcp, tcp) }
+    return (tcp, try context(of: identity, oldest: httpsOldest))
+  }
+
+  static func context(
+    of identity: AgentIdentity, oldest: TLSVersion = .tls13
+  ) throws(AgentError) -> TLSContext {
+    var options = TLSOptions()
+    options.oldestVersion = oldest
     do throws(TLSSetupError) {
       return try TLSContext(
         role: .client, certificateChainFile: identity.certificateFile,
-        privateKeyFile: identity.keyFile, caFile: identity.authorityFile)
+        privateKeyFile: identity.keyFile, caFile: identity.authorityFile, options: options)
     } catch {
       throw AgentError(error.description)
     }

@@ -5,15 +5,24 @@
 
 public import BGBModel
 public import BGBWire
+public import HTTPClient
 public import Reactor
 public import Transports
 
 /// What the link shall do next, in this order.
 public enum SessionStep: Equatable, Sendable {
-  /// Begin to connect: to the given `host:port`, or to the next server of the list.
-  case connect(to: String?)
+  /// Begin to connect: to the given `host:port`, or to the next server of the transport's list.
+  case connect(to: String?, over: ChannelKind)
   /// Send a message.
   case send(Message)
+  /// Begin to connect over TCP beside the session that works over HTTPS.
+  case climb
+  /// Send a message on the connection of the climb.
+  case sendClimbing(Message)
+  /// The climb is at its end: its connection is the session's from here, the old one is no more.
+  case takeOver
+  /// Give the connection of the climb up, for this reason.
+  case dropClimb(DisconnectReason)
   /// The session is signed in: resend what is not stored, take tasks.
   case welcomed(Welcome)
   /// The server's time, told within a session.
@@ -48,6 +57,14 @@ public enum DisconnectReason: Equatable, Sendable {
   case silent
   /// The server's bytes broke the protocol.
   case protocolError(WireError)
+  /// The proxy on the way did not let us through.
+  case proxy(TunnelError)
+  /// What answered over HTTPS is not our server, or an answer was cut: nothing of it was believed.
+  case notOurAnswer(String)
+  /// The connection ended in the middle of an answer.
+  case cutAnswer
+  /// The server does not know the session over long polls any more.
+  case sessionGone
   /// The server refused or ended the session with a code.
   case refused(UInt16)
   /// The server asked to come again.
@@ -108,8 +125,12 @@ public struct AgentSession: Sendable {
   public private(set) var session: UInt64 = 0
   /// The URL that the last Welcome named for policies.
   public private(set) var policyURL = ""
+  /// Which transport is used, and why.
+  public internal(set) var ladder: TransportLadder
+  var climb = ClimbPlan()
+  let climbRules: ClimbRules
   private var reconnect = Reconnect()
-  private var random: JitterRandom
+  var random: JitterRandom
   private let endpoints: Int
   private var advisedAddress: String?
   private var keepAliveMilliseconds: UInt64 = 0
@@ -118,7 +139,13 @@ public struct AgentSession: Sendable {
   private var unansweredSince: Ticks?
 
   /// Begins with a wait until `start`.
-  public init(start: Ticks, endpoints: Int, random: JitterRandom) {
+  public init(
+    start: Ticks, endpoints: Int, random: JitterRandom,
+    ladder: TransportLadder = TransportLadder(rule: .tcp, hasHTTPS: false),
+    climbRules: ClimbRules = ClimbRules()
+  ) {
+    self.ladder = ladder
+    self.climbRules = climbRules
     state = .waiting(until: start)
     deadline = start
     self.endpoints = endpoints
@@ -135,11 +162,14 @@ public struct AgentSession: Sendable {
     guard case .connecting(let until) = state else { return [] }
     state = .signingIn(deadline: until)
     lastSent = now
-    let message = SignIn(
+    return [.send(.signIn(signIn(facts, fallback: ladder.reason)))]
+  }
+
+  func signIn(_ facts: SignInFacts, fallback: FallbackReason) -> SignIn {
+    SignIn(
       version: ProtocolVersion.current, clientID: facts.clientID, incarnation: facts.incarnation,
       previousSession: session, outcomesStored: facts.outcomesStored, clock: facts.clock,
-      facts: facts.facts)
-    return [.send(.signIn(message))]
+      facts: facts.facts, fallback: fallback)
   }
 
   /// Notes that something was sent: it counts as a sign of life.
@@ -161,6 +191,9 @@ public struct AgentSession: Sendable {
       return [.cancel(message.taskID)]
     case (.signedIn, .outcomeStored(let message)):
       return [.stored(message.upTo)]
+    case (.signedIn, .refused(let refused))
+    where refused.code == CloseCode.replaced.rawValue && climb.isTrying:
+      return []  // Replaced by our own climb: its Welcome is on the way.
     case (.signingIn, .refused(let refused)), (.signedIn, .refused(let refused)):
       let loss = LinkLoss.refused(
         CloseCode(rawValue: refused.code), retryAfterMilliseconds: refused.retryAfterMilliseconds)
@@ -182,11 +215,13 @@ public struct AgentSession: Sendable {
   }
 
   /// The transport failed or ended; the connection is closed already.
-  public mutating func disconnected(at now: Ticks) {
+  public mutating func disconnected(_ why: DisconnectReason, at now: Ticks) {
     switch state {
     case .waiting, .stopped: return
-    case .connecting, .signingIn: wait(after: .attemptFailed, at: now)
-    case .signedIn: wait(after: .crashed, at: now)
+    case .connecting, .signingIn: waitAfterAttempt(why, at: now)
+    case .signedIn(let since):
+      ladder.sessionLost(wasProven: now.since(since) >= Reconnect.provenMilliseconds)
+      wait(after: why == .sessionGone ? .attemptFailed : .crashed, at: now)
     }
   }
 
@@ -202,11 +237,16 @@ public struct AgentSession: Sendable {
       deadline = until
       let address = advisedAddress
       advisedAddress = nil
-      return [.connect(to: address)]
+      // Advice names a server's TCP port.
+      return [.connect(to: ladder.current == .tcp ? address : nil, over: ladder.current)]
     case .connecting, .signingIn:
-      return leave(.attemptFailed, .attemptTimedOut, at: now)
+      waitAfterAttempt(.attemptTimedOut, at: now)
+      return [.close(orderly: false, reason: .attemptTimedOut)]
     case .signedIn:
-      return tickSignedIn(at: now, wall: wall)
+      var steps = tickSignedIn(at: now, wall: wall)
+      steps += tickClimb(at: now)
+      if case .signedIn = state { deadline = min(deadline, climb.deadline) }
+      return steps
     case .stopped:
       deadline = .never
       return []
@@ -216,6 +256,7 @@ public struct AgentSession: Sendable {
   /// Ends the link for good, politely if somebody listens.
   public mutating func stop(reason: String) -> [SessionStep] {
     let before = state
+    climb.stop()
     state = .stopped
     deadline = .never
     switch before {
@@ -228,10 +269,11 @@ public struct AgentSession: Sendable {
 
   // MARK: Inside
 
-  private mutating func welcomed(_ welcome: Welcome, at now: Ticks) -> [SessionStep] {
+  mutating func welcomed(_ welcome: Welcome, at now: Ticks) -> [SessionStep] {
     guard
       (ProtocolVersion.minimum...ProtocolVersion.current).contains(welcome.version)
     else { return broken(.wrongState, at: now) }
+    if ladder.mayClimb { climb.begin(at: now, rules: climbRules, using: &random) }
     state = .signedIn(since: now)
     session = welcome.session
     policyURL = welcome.policyURL
@@ -239,7 +281,7 @@ public struct AgentSession: Sendable {
     keepAliveMilliseconds = UInt64(seconds) * 1_000
     reconnect.welcomed(
       crashWindowSeconds: welcome.crashWindowSeconds, keepAliveSeconds: seconds)
-    deadline = lastSent + keepAliveMilliseconds
+    deadline = min(lastSent + keepAliveMilliseconds, climb.deadline)
     return [.welcomed(welcome)]
   }
 
@@ -267,10 +309,25 @@ public struct AgentSession: Sendable {
   ) -> [SessionStep] {
     switch state {
     case .waiting, .stopped: return []
-    case .connecting, .signingIn, .signedIn: break
+    case .connecting, .signingIn: break
+    case .signedIn(let since):
+      if loss == .crashed {
+        ladder.sessionLost(wasProven: now.since(since) >= Reconnect.provenMilliseconds)
+      }
     }
     wait(after: loss, at: now)
     return [.close(orderly: false, reason: reason)]
+  }
+
+  /// Waits after a failed attempt: hardly at all when another transport is to be tried in the same
+  /// round, else by the back-off.
+  private mutating func waitAfterAttempt(_ why: DisconnectReason, at now: Ticks) {
+    guard ladder.attemptFailed(FallbackReason(why)) else {
+      return wait(after: .attemptFailed, at: now)
+    }
+    let pause = UInt64.random(in: 0...Reconnect.baseMilliseconds, using: &random)
+    state = .waiting(until: now + pause)
+    deadline = now + pause
   }
 
   private mutating func wait(after loss: LinkLoss, at now: Ticks) {
@@ -278,6 +335,7 @@ public struct AgentSession: Sendable {
     let milliseconds = reconnect.wait(
       after: loss, lasted: lasted, endpoints: endpoints, using: &random)
     unansweredSince = nil
+    climb.stop()
     state = .waiting(until: now + milliseconds)
     deadline = now + milliseconds
   }

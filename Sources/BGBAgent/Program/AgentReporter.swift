@@ -28,8 +28,17 @@ struct AgentReporter {
 
   func note(_ client: ClientID, _ event: AgentEvent) {
     switch event {
-    case .connected(let resumed):
-      logger.debug("connected", metadata: ["resumed": "\(resumed)"])
+    case .trying(.tcp, _): logger.debug("trying TCP")
+    case .trying(.https, let reason):
+      logger.info("trying HTTPS", metadata: ["tcp": "\(reason.name)"])
+    case .connected(let resumed, let transport):
+      logger.debug(
+        "connected", metadata: ["resumed": "\(resumed)", "transport": "\(transport.name)"])
+    case .carrierLost(let reason):
+      logger.info("the poll's connection was lost", metadata: ["reason": "\(reason.sentence)"])
+    case .climbed: logger.notice("back on TCP")
+    case .climbFailed(let reason):
+      logger.info("TCP is still out of reach", metadata: ["reason": "\(reason.sentence)"])
     case .welcomed(let server, let session):
       logger.info("signed in", metadata: ["server": "\(server)", "session": "\(session)"])
     case .task(let event): note(event)
@@ -83,6 +92,10 @@ extension DisconnectReason {
     case .stuck: "the server does not read what we send"
     case .silent: "the server does not answer"
     case .protocolError(let error): "the server broke the protocol: \(error)"
+    case .proxy(let error): "the proxy: \(error)"
+    case .notOurAnswer(let words): "what answers is not our server: \(words)"
+    case .cutAnswer: "the connection ended in the middle of an answer"
+    case .sessionGone: "the server does not know our session any more"
     case .refused(let code):
       "the server refused us: \(CloseCode(rawValue: code).map { "\($0)" } ?? "code \(code)")"
     case .asked: "the server asked us to come again"

@@ -3,6 +3,7 @@
 import BGBModel
 import BGBSigning
 import Glibc
+import HTTPClient
 import Logging
 import Reactor
 import ServiceLog
@@ -14,6 +15,7 @@ struct AgentParts {
   var identity: AgentIdentity
   var keys: [PublicKey]
   var site: SiteCode
+  var proxy: ProxyChoice
 
   /// Reads the settings and the files they name.
   static func read(settingsFile: String) throws(AgentError) -> AgentParts {
@@ -41,7 +43,8 @@ struct AgentParts {
     _ = try AgentLoop.context(of: identity)
     return AgentParts(
       settings: settings, identity: identity, keys: try keys(in: settings.taskKeys.path),
-      site: site)
+      site: site,
+      proxy: try settings.proxyChoice(environment: ProcessEnvironment.variables()))
   }
 
   private static func clientID(in file: String) throws(AgentError) -> ClientID {
@@ -148,10 +151,11 @@ enum AgentService {
     rules.runMillisecondsMax = UInt64(max(1_000, settings.actionDeadline.milliseconds))
     let desk = try openDesk(journalPath, rules, reporter)
     let interval = UInt64(max(0, settings.policyInterval.milliseconds))
-    let configuration = AgentConfiguration(
+    var configuration = AgentConfiguration(
       site: parts.site, managementPoints: settings.managementPoints.map(\.description),
       perform: { performer.perform($0, stop: $1) },
       policyIntervalMilliseconds: interval == 0 ? nil : interval)
+    configuration.take(settings, proxy: parts.proxy)
     do throws(Errno) {
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: journalPath) },

@@ -45,6 +45,16 @@ struct AgentSettings: DescribedSettings, Hashable, Sendable {
 
   /// The servers, `host:port` each.
   var managementPoints: [AddressSetting]
+  /// Their HTTPS listeners; nil is port 443 of the same hosts.
+  var httpsManagementPoints: [AddressSetting]?
+  /// Which transports may be used.
+  var transport: Way
+  /// How often TCP is tried again while on HTTPS.
+  var tcpRetry: DurationSetting
+  /// The oldest TLS version over HTTPS.
+  var httpsTls: HTTPSVersion
+  /// The proxy on the way to HTTPS listeners.
+  var proxy: Proxy
   /// The client's certificate.
   var certificate: RelativePath
   /// Its key.
@@ -121,7 +131,7 @@ struct AgentSettings: DescribedSettings, Hashable, Sendable {
     SettingDescription(
       "action-deadline", "duration", default: "30m",
       "How long an action may run, if its task does not say less."),
-  ]
+  ] + wayDescriptions
 
   /// What the reader cannot check by type: a sentence, or nil.
   var fault: String? {
@@ -142,6 +152,6 @@ struct AgentSettings: DescribedSettings, Hashable, Sendable {
     guard policyInterval.milliseconds == 0 || policyInterval.milliseconds >= 1_000 else {
       return "policy-interval must be 0 (never) or at least 1s"
     }
-    return nil
+    return wayFault
   }
 }
