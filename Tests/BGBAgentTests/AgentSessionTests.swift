@@ -22,7 +22,7 @@ import Testing
   ) -> AgentSession {
     var session = AgentSession(
       start: Self.start, endpoints: 1, random: JitterRandom(seed: seed))
-    #expect(session.tick(at: Self.start, wall: wall) == [.connect(to: nil)])
+    #expect(session.tick(at: Self.start, wall: wall) == [.connect(to: nil, over: .tcp)])
     _ = session.connected(facts(), at: Self.start)
     _ = session.received(
       .welcome(welcome(keepAliveSeconds: keepAlive, crashWindowSeconds: crashWindow)),
@@ -38,7 +38,7 @@ import Testing
   @Test func `signing in tells who I am`() {
     var session = AgentSession(start: Self.start, endpoints: 1, random: JitterRandom(seed: 1))
     #expect(session.tick(at: Self.start - 1, wall: wall).isEmpty)
-    #expect(session.tick(at: Self.start, wall: wall) == [.connect(to: nil)])
+    #expect(session.tick(at: Self.start, wall: wall) == [.connect(to: nil, over: .tcp)])
     let steps = session.connected(facts(), at: Self.start)
     guard case .send(.signIn(let signIn)) = steps.first else {
       Issue.record("no sign-in: \(steps)")
@@ -106,7 +106,7 @@ import Testing
     var waits: [UInt64] = []
     for seed in 0..<400 {
       var session = signedIn(crashWindow: 180, seed: UInt64(seed))
-      session.disconnected(at: Self.start + 500_000)
+      session.disconnected(.ended, at: Self.start + 500_000)
       waits.append(wait(of: session, from: Self.start + 500_000) ?? .max)
     }
     #expect(waits.allSatisfy { $0 <= 180_000 })
@@ -166,11 +166,11 @@ import Testing
       let wait = wait(of: session, from: Self.start) ?? 0
       #expect((30_000...31_000).contains(wait))
       #expect(
-        session.tick(at: Self.start + wait, wall: self.wall) == [.connect(to: "mp2:10123")])
-      session.disconnected(at: Self.start + wait)
+        session.tick(at: Self.start + wait, wall: self.wall) == [.connect(to: "mp2:10123", over: .tcp)])
+      session.disconnected(.ended, at: Self.start + wait)
       // The advice holds for one attempt.
       let next = session.deadline
-      #expect(session.tick(at: next, wall: self.wall) == [.connect(to: nil)])
+      #expect(session.tick(at: next, wall: self.wall) == [.connect(to: nil, over: .tcp)])
     }
   }
 
@@ -218,7 +218,7 @@ import Testing
       steps == [
         .send(.goodbye(Goodbye(reason: "bye"))), .close(orderly: true, reason: .stopped),
       ])
-    session.disconnected(at: Self.start)
+    session.disconnected(.ended, at: Self.start)
     #expect(session.state == .stopped)
     #expect(session.deadline == .never)
   }
