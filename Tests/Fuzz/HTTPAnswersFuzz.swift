@@ -1,5 +1,6 @@
-// Fuzz target: the agent's reader of answers. Any bytes, cut at a place that the first byte chooses,
-// must give the same answers and the same fault as the whole; what is taken keeps the bounds.
+// Fuzz target: the agent's reader of answers. Any bytes, cut at a place that the first byte
+// chooses, must give the same answers and the same fault as the whole; what is taken keeps the
+// bounds.
 
 import HTTP
 

@@ -1,8 +1,8 @@
-// The bytes of one HTTP connection as lines and bodies, in the order they came: what the readers of
-// requests and of answers share. Each byte of a head is looked at once, in order, so that no way of
-// cutting the stream into pieces changes the verdict or its cost. Only CR LF ends a line, and a line
-// holds visible ASCII and spaces: a tab, a bare CR or LF, or a letter outside ASCII is what two
-// parsers read differently.
+// The bytes of one HTTP connection as lines and bodies, in the order they came: what the readers
+// of requests and of answers share. Each byte of a head is looked at once, in order, so that no
+// way of cutting the stream into pieces changes the verdict or its cost. Only CR LF ends a line,
+// and a line holds visible ASCII and spaces: a tab, a bare CR or LF, or a letter outside ASCII is
+// what two parsers read differently.
 
 /// What is wrong with the bytes of a line.
 enum HTTPLineFault: Error, Equatable {

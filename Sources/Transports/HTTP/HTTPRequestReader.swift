@@ -1,7 +1,7 @@
-// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): requests one after the other, a
-// body only by Content-Length, everything odd refused. What two parsers could read differently is an
-// error here, so that no proxy in front can be fooled about where a request ends. Pure: bytes in,
-// requests out; deadlines are the owner's.
+// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): requests one after the other,
+// a body only by Content-Length, everything odd refused. What two parsers could read differently
+// is an error here, so that no proxy in front can be fooled about where a request ends. Pure:
+// bytes in, requests out; deadlines are the owner's.
 
 /// Why a request is refused; the raw value is the status code of the answer.
 public enum HTTPRefusal: UInt16, Error, Equatable, Sendable {

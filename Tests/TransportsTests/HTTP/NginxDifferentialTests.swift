@@ -127,12 +127,8 @@ struct NginxDifferentialTests {
     var disagreements: [String] = []
     for (name, bytes) in Self.streams() {
       upstream.reset()
-      guard let answer = try? dialogue(bytes, path: "\(folder.path)/front", behind: upstream) else {
-        Issue.record(
-          "nginx waits for an answer to \(name): \(quoted(bytes)); \(upstream.requests), \(upstream.refused)"
-        )
-        return
-      }
+      let said = try? dialogue(bytes, path: "\(folder.path)/front", behind: upstream)
+      let answer = try #require(said, "nginx waits for us: \(name): \(quoted(bytes))")
       streams += 1
       forwarded += upstream.requests.count
       refused += upstream.refused

@@ -188,7 +188,7 @@ extension RequestCase {
       .refused("Connection: Upgrade", .badRequest, get("/g", "Connection: Upgrade\r\n")),
       .refused(
         "h2c", .badRequest,
-        get("/g", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n")),
+        get("/g", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n")),
       .refused("HTTP2-Settings", .badRequest, get("/g", "HTTP2-Settings: AAM\r\n")),
       .refused(
         "Connection: Content-Length", .badRequest,

@@ -1,5 +1,5 @@
-// The table of smuggling and of size (`RequestCase.all`) against our reader, whole and byte by byte;
-// and what the reader holds of peers that send ahead.
+// The table of smuggling and of size (`RequestCase.all`) against our reader, whole and byte by
+// byte; and what the reader holds of peers that send ahead.
 
 import Testing
 
