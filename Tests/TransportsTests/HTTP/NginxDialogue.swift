@@ -73,13 +73,18 @@ final class ReaderBehindNginx {
 }
 
 /// Says `bytes` to the Unix socket at `path`, ends the stream, and returns the whole answer.
-func dialogue(_ bytes: [UInt8], path: String, behind upstream: ReaderBehindNginx? = nil) throws
-  -> [UInt8]
-{
+///
+/// The stream is ended only behind `awaited` answers: nginx drops what it has not yet written when
+/// it sees the end. Silence for three seconds ends it too, for answers that never come.
+func dialogue(
+  _ bytes: [UInt8], path: String, awaiting awaited: Int, behind upstream: ReaderBehindNginx? = nil
+) throws -> [UInt8] {
   let socket = try StreamSocket.connect(to: .unix(path: path))
   var rest = bytes[...]
   var hasEnded = false
   var answer: [UInt8] = []
+  var answers = HTTPAnswerReader()
+  var counted = 0
   var room = [UInt8](repeating: 0, count: 65_536)
   while true {
     if !rest.isEmpty {
@@ -87,18 +92,25 @@ func dialogue(_ bytes: [UInt8], path: String, behind upstream: ReaderBehindNginx
       // A peer that has refused takes no more, and its answer is still to be read.
       if sent >= 0 { rest = rest.dropFirst(sent) } else if errno != EAGAIN { rest = [] }
     }
-    if rest.isEmpty && !hasEnded {
+    if rest.isEmpty && !hasEnded && counted >= awaited {
       shutdown(socket.raw, Int32(SHUT_WR))
       hasEnded = true
     }
     let count = recv(socket.raw, &room, room.count, flags)
-    if count > 0 { answer += room[..<count] }
+    if count > 0 {
+      answer += room[..<count]
+      answers.append(Array(room[..<count]).span)
+      while let next = try? answers.next() { counted += next.status == 200 ? 1 : awaited }
+    }
     if count == 0 || (count < 0 && errno != EAGAIN) { return answer }
     if count > 0 { continue }
     let events = Int32(POLLIN) | (rest.isEmpty ? 0 : Int32(POLLOUT))
     var wishes = [pollfd(fd: socket.raw, events: Int16(events), revents: 0)]
     if let upstream { wishes += upstream.wishes }
-    guard poll(&wishes, nfds_t(wishes.count), 10_000) > 0 else { throw NothingHappened() }
+    if poll(&wishes, nfds_t(wishes.count), hasEnded ? 10_000 : 3_000) == 0 {
+      guard !hasEnded else { throw NothingHappened() }
+      counted = awaited
+    }
     upstream?.serve()
   }
 }

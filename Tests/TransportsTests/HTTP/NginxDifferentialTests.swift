@@ -37,6 +37,10 @@ struct NginxDifferentialTests {
     String(decoding: bytes.prefix(400), as: UTF8.self).debugDescription
   }
 
+  private func summary(_ requests: [SeenRequest]) -> String {
+    "\(requests.count): \(requests.prefix(6))"
+  }
+
   @Test func whatWeTakeNginxTakesAsTheSame() throws {
     // The outer server reads each body before it forwards, so that the inner one says how long it
     // really was, and not only what a header claimed.
@@ -58,7 +62,8 @@ struct NginxDifferentialTests {
     var disagreements: [String] = []
     for (name, bytes) in Self.streams() {
       let ours = Reading(of: bytes)
-      let answer = try dialogue(bytes, path: "\(folder.path)/outer")
+      let answer = try dialogue(
+        bytes, path: "\(folder.path)/outer", awaiting: ours.requests.count)
       let theirs = requestsSeen(in: answer)
       streams += 1
       taken += ours.requests.count
@@ -68,7 +73,8 @@ struct NginxDifferentialTests {
         ? theirs == ours.requests : theirs.starts(with: ours.requests)
       if !agrees {
         disagreements.append(
-          "\(name): \(quoted(bytes)); ours \(ours), nginx's \(theirs), \(quoted(answer))")
+          "\(name): \(quoted(bytes)); ours \(summary(ours.requests)), "
+            + "nginx's \(summary(theirs)), \(quoted(answer))")
       }
     }
     withExtendedLifetime(nginx) {}
@@ -127,7 +133,9 @@ struct NginxDifferentialTests {
     var disagreements: [String] = []
     for (name, bytes) in Self.streams() {
       upstream.reset()
-      let said = try? dialogue(bytes, path: "\(folder.path)/front", behind: upstream)
+      let said = try? dialogue(
+        bytes, path: "\(folder.path)/front", awaiting: Reading(of: bytes).requests.count,
+        behind: upstream)
       let answer = try #require(said, "nginx waits for us: \(name): \(quoted(bytes))")
       streams += 1
       forwarded += upstream.requests.count
