@@ -56,21 +56,20 @@ public struct HTTPAnswerReader: Sendable {
   /// Whether no byte of a further answer is held: here the stream may end.
   public var isEmpty: Bool { fault == nil && begun == nil && lines.isEmpty }
 
-  /// Takes what was read.
+  /// Takes what was read; what is more than ``HTTPLimits/heldBytesMax`` is dropped, and the stream
+  /// faulty where it was cut.
   public mutating func append(_ bytes: Span<UInt8>) {
     guard fault == nil else { return }
-    guard bytes.count <= limits.heldBytesMax - lines.count else {
-      fault = .tooLong
-      return lines.clear()
-    }
-    lines.append(bytes)
+    lines.append(bytes, upTo: limits.heldBytesMax)
   }
 
   /// The next answer, if it is complete; after a fault, that fault again.
   public mutating func next() throws(HTTPAnswerFault) -> HTTPAnswer? {
     if let fault { throw fault }
     do throws(HTTPAnswerFault) {
-      return try advance()
+      if let answer = try advance() { return answer }
+      if lines.isCut { throw .tooLong }
+      return nil
     } catch {
       fault = error
       lines.clear()

@@ -1,8 +1,8 @@
-// The bytes of one HTTP connection as lines and bodies, in the order they came: what the readers of
-// requests and of answers share. Each byte of a head is looked at once, in order, so that no way of
-// cutting the stream into pieces changes the verdict or its cost. Only CR LF ends a line, and a line
-// holds visible ASCII and spaces: a tab, a bare CR or LF, or a letter outside ASCII is what two
-// parsers read differently.
+// The bytes of one HTTP connection as lines and bodies, in the order they came: what the readers
+// of requests and of answers share. Each byte of a head is looked at once, in order, so that no
+// way of cutting the stream into pieces changes the verdict or its cost. Only CR LF ends a line,
+// and a line holds visible ASCII and spaces: a tab, a bare CR or LF, or a letter outside ASCII is
+// what two parsers read differently.
 
 /// What is wrong with the bytes of a line.
 enum HTTPLineFault: Error, Equatable {
@@ -19,6 +19,8 @@ struct HTTPLines: Sendable {
   private var start = 0
   /// Up to here the line that begins at `start` was looked at.
   private var looked = 0
+  /// Bytes came for which there was no room.
+  private(set) var isCut = false
 
   /// Whether nothing is held.
   var isEmpty: Bool { start == bytes.count }
@@ -26,9 +28,13 @@ struct HTTPLines: Sendable {
   /// How many bytes are held.
   var count: Int { bytes.count - start }
 
-  /// Takes what was read.
-  mutating func append(_ more: Span<UInt8>) {
-    for index in more.indices { bytes.append(more[index]) }
+  /// Takes what was read, as far as it fits into `bytesMax`; what does not fit cuts the stream, and
+  /// nothing is taken any more.
+  mutating func append(_ more: Span<UInt8>, upTo bytesMax: Int) {
+    guard !isCut else { return }
+    let fitting = min(more.count, bytesMax - count)
+    for index in 0..<fitting { bytes.append(more[index]) }
+    isCut = fitting < more.count
   }
 
   /// Forgets everything, its memory too.
@@ -65,8 +71,10 @@ struct HTTPLines: Sendable {
     return taken
   }
 
-  /// Steps over bytes. They are moved out only when they are most of the memory, which costs each
-  /// byte one move at most; an idle connection keeps none.
+  /// Steps over bytes.
+  ///
+  /// They are moved out only when they are most of the memory, which costs each byte one move at
+  /// most; an idle connection keeps none.
   private mutating func drop(_ count: Int) {
     start += count
     if start == bytes.count {

@@ -1,7 +1,7 @@
-// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): requests one after the other, a
-// body only by Content-Length, everything odd refused. What two parsers could read differently is an
-// error here, so that no proxy in front can be fooled about where a request ends. Pure: bytes in,
-// requests out; deadlines are the owner's.
+// The strict subset of HTTP/1.1 that our listeners speak (RFC 9112): requests one after the other,
+// a body only by Content-Length, everything odd refused. What two parsers could read differently
+// is an error here, so that no proxy in front can be fooled about where a request ends. Pure:
+// bytes in, requests out; deadlines are the owner's.
 
 /// Why a request is refused; the raw value is the status code of the answer.
 public enum HTTPRefusal: UInt16, Error, Equatable, Sendable {
@@ -68,31 +68,30 @@ public struct HTTPRequestReader: Sendable {
   /// Whether no byte of a request is held: the peer is idle, not slow.
   public var isEmpty: Bool { begun == nil && lines.isEmpty }
 
-  /// Takes what was read. What comes behind a refused or a last request is dropped.
+  /// Takes what was read.
   ///
-  /// More than ``HTTPLimits/heldBytesMax`` held is a refusal of all of it.
+  /// What comes behind a refused or a last request is dropped. What is more than
+  /// ``HTTPLimits/heldBytesMax`` is dropped too, and the stream refused where it was cut.
   public mutating func append(_ more: Span<UInt8>) {
     guard refusal == nil, !isOver else { return }
-    guard more.count <= limits.heldBytesMax - lines.count else { return refuse(.badRequest) }
-    lines.append(more)
+    lines.append(more, upTo: limits.heldBytesMax)
   }
 
-  /// The next request, if it is complete; what follows it stays for the next call. After a refusal,
-  /// that refusal again: where a refused request ends, nobody knows.
+  /// The next request, if it is complete; what follows it stays for the next call.
+  ///
+  /// After a refusal, that refusal again: where a refused request ends, nobody knows.
   public mutating func next() throws(HTTPRefusal) -> HTTPRequest? {
     if let refusal { throw refusal }
     do throws(HTTPRefusal) {
-      return try advance()
+      if let request = try advance() { return request }
+      if lines.isCut { throw .badRequest }
+      return nil
     } catch {
-      refuse(error)
+      refusal = error
+      begun = nil
+      lines.clear()
       throw error
     }
-  }
-
-  private mutating func refuse(_ reason: HTTPRefusal) {
-    refusal = reason
-    begun = nil
-    lines.clear()
   }
 
   private mutating func advance() throws(HTTPRefusal) -> HTTPRequest? {
