@@ -17,11 +17,11 @@ public enum Limits {
   public static let outboundBytesPerProcessMax = 256 << 20
   /// Bytes of one HTTP answer at most: a client's policies must fit.
   public static let responseBytesMax = 1 << 20
-  /// Bytes of a polled session that its client is not known to have: two full answers' worth is what
-  /// a lost answer may cost, and the queue behind it has its own limit.
+  /// Bytes of a polled session that its client is not known to have: what one lost answer may cost.
+  /// The queue behind it has its own limit.
   public static let pollWindowBytes = 65_536
-  /// Connections to the HTTPS listener that one client may have: a poll, the one that supersedes it,
-  /// a policy download, a look from the doctor. A further one ends the oldest.
+  /// Connections to the HTTPS listener that one client may have: a poll, the one that supersedes
+  /// it, a policy download, a look from the doctor. A further one ends the oldest.
   public static let httpConnectionsPerClientMax = 4
   /// Tasks pushed to one client and not yet acknowledged.
   public static let unacknowledgedPushesMax = 32

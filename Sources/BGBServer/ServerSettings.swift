@@ -118,7 +118,7 @@ struct ServerSettings: DescribedSettings {
         "What is written from this level on."),
       SettingDescription(
         "https-log", "path",
-        "What HTTP clients do; BgbHttpProxy.log beside log.file if not given, else standard error."),
+        "What HTTP clients do; if not given, BgbHttpProxy.log beside log.file."),
     ]
   }
 
@@ -161,9 +161,8 @@ struct ServerSettings: DescribedSettings {
     shard.presencePeriodMilliseconds = max(100, UInt64(clamping: presencePeriod.milliseconds))
     shard.outcomePeriodMilliseconds = max(100, UInt64(clamping: outcomePeriod.milliseconds))
     shard.policyURL = httpsUrl
-    shard.pollSeconds = min(
-      Limits.pollSecondsMaximum, max(Limits.pollSecondsMinimum, UInt32(clamping: pollLength.seconds))
-    )
+    let seconds = max(Limits.pollSecondsMinimum, UInt32(clamping: pollLength.seconds))
+    shard.pollSeconds = min(Limits.pollSecondsMaximum, seconds)
     return shard
   }
 }

@@ -166,7 +166,8 @@ import Testing
       let wait = wait(of: session, from: Self.start) ?? 0
       #expect((30_000...31_000).contains(wait))
       #expect(
-        session.tick(at: Self.start + wait, wall: self.wall) == [.connect(to: "mp2:10123", over: .tcp)])
+        session.tick(at: Self.start + wait, wall: self.wall)
+          == [.connect(to: "mp2:10123", over: .tcp)])
       session.disconnected(.ended, at: Self.start + wait)
       // The advice holds for one attempt.
       let next = session.deadline

@@ -26,7 +26,7 @@ struct ClientAdd: ConsoleCommand {
   @Option(help: "A tag; may be repeated.") var tag: [String] = []
   @Option(help: "host:port of a notification server; may be repeated.")
   var managementPoint: [String] = []
-  @Option(help: "host:port of a server's HTTPS listener; otherwise the same hosts, at its usual port.")
+  @Option(help: "host:port of a server's HTTPS listener; else the same hosts at its usual port.")
   var httpsPoint: [String] = []
   @Option(help: "Add so many clients, NAME-0001 and on.") var count: Int?
   @Option(help: "The folder to make, or with --count to make them in.") var out: String?

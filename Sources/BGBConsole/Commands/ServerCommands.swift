@@ -34,7 +34,7 @@ struct ServerAdd: ConsoleCommand {
   @Option(help: "A name or address under which agents reach it; may be repeated.")
   var host: [String] = []
   @Option(help: "The port for agents.") var port: UInt16 = 10123
-  @Option(help: "The port for agents that must use HTTPS, and for policies: 443, or 8443 if not root.")
+  @Option(help: "The port of HTTPS, for agents that need it and policies; else 443, not root 8443.")
   var httpsPort: UInt16?
   @Option(help: "The loopback port of /healthz, /readyz and /metrics; 0 lets the kernel choose.")
   var healthPort: UInt16 = 0

@@ -12,13 +12,16 @@ final class TestAgent {
   let loop: AgentLoop
   let time: ManualTime
   let server: FakeServer
+  /// Turned beside the server.
+  var beside: () -> Void = {}
   private(set) var events: [AgentEvent] = []
 
   init(
     _ site: TestSite, _ server: FakeServer, state: String,
     rules change: (inout DeskRules) -> Void = { _ in },
     perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)? = { _, _ in .succeeded("done") },
-    managementPoints: [String]? = nil, policyInterval: UInt64? = nil
+    managementPoints: [String]? = nil, policyInterval: UInt64? = nil,
+    configure: (inout AgentConfiguration) -> Void = { _ in }
   ) throws {
     time = ManualTime(now: Ticks(milliseconds: 10_000), wall: site.now.milliseconds)
     self.server = server
@@ -29,10 +32,12 @@ final class TestAgent {
     let desk = try TaskDesk.open(
       JournalFile(path: journal), rules: rules, now: site.now, random: JitterRandom(seed: 1),
       remark: { _ in })
+    var configuration = AgentConfiguration(
+      site: TestSite.code, managementPoints: managementPoints ?? [server.address],
+      perform: perform, policyIntervalMilliseconds: policyInterval)
+    configure(&configuration)
     loop = try AgentLoop(
-      AgentConfiguration(
-        site: TestSite.code, managementPoints: managementPoints ?? [server.address],
-        perform: perform, policyIntervalMilliseconds: policyInterval), desk: desk,
+      configuration, desk: desk,
       makeDisk: { JournalFile(path: journal) }, time: time.source,
       random: JitterRandom(seed: 2), linksMax: 64)
     loop.observer = { [unowned self] _, event in events.append(event) }
@@ -53,6 +58,7 @@ final class TestAgent {
     for _ in 0..<20_000 {
       try loop.turn()
       server.turn()
+      beside()
       if condition() { return }
       usleep(1_000)
     }
@@ -65,6 +71,7 @@ final class TestAgent {
     for _ in 0..<50 {
       try loop.turn()
       server.turn()
+      beside()
       usleep(1_000)
     }
   }
@@ -74,6 +81,7 @@ final class TestAgent {
     time.advance(by: milliseconds)
     try loop.turn()
     server.turn()
+    beside()
     try loop.turn()
   }
 

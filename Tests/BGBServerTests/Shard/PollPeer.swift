@@ -25,6 +25,8 @@ final class PollPeer {
     self.clientID = clientID
     let listener = try #require(harness.shard.listeners.first { $0.role == .https }).listener
     let socket = try StreamSocket.connect(to: listener.boundAddress)
+    // Or the kernel keeps a small request back until the last one is acknowledged.
+    try StreamSocket.setNoDelay(socket.raw)
     let context = try context ?? harness.site.clientContext(clientID)
     channel = ByteChannel(
       .tls(try TLSTransport(socket, context: context, serverName: "localhost")),
@@ -93,6 +95,8 @@ final class PollSession {
   private(set) var pollSeconds: UInt32 = 0
   private(set) var messages: [Message] = []
   private var frames = FrameReader()
+  /// Answers of the present connection that were taken.
+  private var taken = 0
 
   /// Logs in and takes the answer.
   init(
@@ -123,18 +127,19 @@ final class PollSession {
   /// Another connection for the same session.
   func reconnect(cut: Bool = true) throws {
     if cut { peer.cut() }
+    taken = 0
     peer = try PollPeer(harness, clientID)
   }
 
   /// Waits for one more answer and takes it.
   @discardableResult
   func take(await what: String) throws -> HTTPAnswer {
-    let count = peer.answers.count
     try harness.turn(what) {
       peer.turn()
-      return peer.answers.count > count
+      return peer.answers.count > taken
     }
-    return try note(peer.answers[count])
+    taken += 1
+    return try note(peer.answers[taken - 1])
   }
 
   /// Takes an answer as an agent does.
