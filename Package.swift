@@ -141,7 +141,7 @@ let package = Package(
       ]),
     tests(
       "BGBAgentTests",
-      ["BGBAgent", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBSigning"]),
+      ["BGBAgent", "Reactor", "Transports", "HTTPClient", "BGBModel", "BGBWire", "BGBSigning"]),
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
