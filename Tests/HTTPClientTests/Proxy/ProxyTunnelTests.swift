@@ -105,6 +105,27 @@ private let hasIPv6: Bool = {
     #expect(proxy.seen.last?.contains("Proxy-Authorization: Basic \(expected)\r\n") == true)
   }
 
+  /// libcurl would exempt hosts from the proxy by itself; seen in this test program run again.
+  @Test func theEnvironmentChangesNothing() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    process.arguments =
+      CommandLine.arguments.dropFirst().filter { $0.hasSuffix(".xctest") }
+      + ["--testing-library", "swift-testing", "--filter", "passwordsAreSentOnlyWhenAskedFor"]
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      ["no_proxy": "*", "all_proxy": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"],
+      uniquingKeysWith: { $1 })
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    let bytes = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    let text = String(decoding: bytes, as: UTF8.self)
+    #expect(process.terminationStatus == 0, "\(text)")
+    #expect(text.contains("with 1 test in 1 suite passed"), "\(text)")
+  }
+
   @Test func aProxyMayCloseAfterItAsked() throws {
     let asks =
       "HTTP/1.0 407 Who?\r\nProxy-Authenticate: Basic realm=\"r\"\r\n"
