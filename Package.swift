@@ -144,7 +144,7 @@ let package = Package(
       ]),
     tests(
       "BGBAgentTests",
-      ["BGBAgent", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBSigning"]),
+      ["BGBAgent", "Reactor", "Transports", "HTTPClient", "BGBModel", "BGBWire", "BGBSigning"]),
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),

@@ -34,8 +34,8 @@ public struct HTTPRequest: Sendable {
   public var clientCertificate: String?
   /// A PEM file with the key of that certificate.
   public var clientKey: String?
-  /// The proxy, such as `http://proxy:3128`; nil is none, whatever the environment says.
-  public var proxy: String?
+  /// The proxy; nil is none, whatever the environment says.
+  public var proxy: ProxyServer?
   /// The time for the whole exchange; 0 for as long as it takes (a stream).
   public var timeoutMilliseconds: Int
   /// The time for the connection, TLS included.
@@ -47,7 +47,7 @@ public struct HTTPRequest: Sendable {
   public init(
     _ method: Method, url: String, headers: [(name: String, value: String)] = [],
     body: [UInt8]? = nil, unixSocket: String? = nil, caFile: String? = nil,
-    clientCertificate: String? = nil, clientKey: String? = nil, proxy: String? = nil,
+    clientCertificate: String? = nil, clientKey: String? = nil, proxy: ProxyServer? = nil,
     timeoutMilliseconds: Int = 30_000, connectTimeoutMilliseconds: Int = 10_000,
     bodyBytesMax: Int = HTTPRequest.bodyBytesMaxDefault
   ) {
@@ -63,6 +63,14 @@ public struct HTTPRequest: Sendable {
     self.timeoutMilliseconds = timeoutMilliseconds
     self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
     self.bodyBytesMax = bodyBytesMax
+  }
+
+  /// The host that the URL names, IPv6 without brackets; nil when there is none.
+  public var host: String? {
+    guard let start = url.firstRange(of: "://")?.upperBound else { return nil }
+    let authority = url[start...].prefix { !"/?#".contains($0) }
+    let place = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] }
+    return ProxyServer.parts(place ?? authority)?.host
   }
 
   /// Sends the request and waits for the whole answer, whatever its status.

@@ -41,6 +41,8 @@ public enum HTTPError: Error, Equatable, Sendable, CustomStringConvertible {
   case invalid(String)
   /// The answer is not HTTP.
   case malformed(String)
+  /// The proxy did not let us through.
+  case proxy(TunnelError)
 
   /// A sentence for people.
   public var description: String {
@@ -52,6 +54,7 @@ public enum HTTPError: Error, Equatable, Sendable, CustomStringConvertible {
     case .stopped: "stopped"
     case .invalid(let text): "cannot be sent: \(text)"
     case .malformed(let text): "not an HTTP answer: \(text)"
+    case .proxy(let fault): "\(fault)"
     }
   }
 }

@@ -4,6 +4,7 @@
 import BGBModel
 import BGBSigning
 import Glibc
+import HTTPClient
 import Testing
 
 @testable import BGBAgent
@@ -20,11 +21,13 @@ import Testing
     files = try site.client(testClient)
   }
 
-  private func fetch(hook: [String] = [], url: String? = nil) -> ActionResult {
+  private func fetch(
+    hook: [String] = [], url: String? = nil, proxy: ProxyChoice? = nil
+  ) -> ActionResult {
     let download = PolicyDownload(
       PolicySettings(
         certificateFile: files.certificate, keyFile: files.key, authorityFile: site.authorityFile,
-        folder: "\(folder.path)/policy", applyHook: hook))
+        folder: "\(folder.path)/policy", applyHook: hook, proxy: proxy))
     let order = ActionOrder(
       key: TaskKey(client: testClient, task: TaskID(Bits128(high: 0, low: 1))),
       action: .downloadComputerPolicy, parameters: .none, runMilliseconds: 10_000)
@@ -139,6 +142,21 @@ import Testing
     #expect(stranger.state.withLock { $0.requests }.isEmpty)
     #expect(stored == nil)
     stranger.stop()
+    server.stop()
+  }
+
+  @Test func `the proxy that leads to the host is used, and its password not shown`() {
+    // Nobody listens on port 1.
+    let proxy = ProxyServer(host: "127.0.0.1", port: 1, user: "ann", password: "secret")
+    let through = fetch(
+      proxy: ProxyChoice(setting: proxy, isOff: false, exempt: ["other"], environment: [:]))
+    #expect(through.state == .failed)
+    #expect(through.text.contains("the proxy is not reachable"), "\(through.text)")
+    #expect(!through.text.contains("secret"))
+    #expect(server.state.withLock { $0.requests }.isEmpty)
+    let exempt = fetch(
+      proxy: ProxyChoice(setting: proxy, isOff: false, exempt: ["localhost"], environment: [:]))
+    #expect(exempt.state == .succeeded, "\(exempt.text)")
     server.stop()
   }
 }

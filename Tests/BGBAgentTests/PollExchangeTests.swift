@@ -44,8 +44,9 @@ struct PollExchangeTests {
     #expect(exchange.deadline == .never)
   }
 
-  @Test func aPollRestsAfterFramesSoThatTheirAnswerCanGoWithIt() {
+  @Test func aPollRestsAfterATaskSoThatItsAnswerCanGoWithIt() {
     var exchange = loggedIn()
+    exchange.rest(at: Self.start)
     let early = exchange.next(unconfirmed: (3, []), received: 1, at: Self.start)
     #expect(early == nil)
     #expect(exchange.deadline == Self.start + PollExchange.restMilliseconds)
@@ -56,6 +57,7 @@ struct PollExchangeTests {
 
   @Test func afterTheRestAPollGoesOutWithNothingToSay() {
     var exchange = loggedIn()
+    exchange.rest(at: Self.start)
     let later = Self.start + PollExchange.restMilliseconds
     let poll = exchange.next(unconfirmed: (3, []), received: 1, at: later)
     #expect(poll?.body == [])

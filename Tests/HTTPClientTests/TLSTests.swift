@@ -98,4 +98,45 @@ import Testing
       performing: { try request(port, ca: "ca.pem", certificate: "gone").send() }, throws: isTLS)
     #expect(throws: HTTPError.self) { try request(port, ca: "ca.pem", certificate: nil).send() }
   }
+
+  @Test func aRequestGoesThroughAProxyThatAsks() throws {
+    let port = try startServer()
+    let asks =
+      "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=\"r\"\r\n"
+      + "Content-Length: 0\r\n\r\n"
+    let proxy = try ScriptedProxy([
+      .answer(asks), .relay("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+      .answer(asks), .answer(asks), .last("HTTP/1.1 302 Found\r\n\r\n<html>"),
+      .last("HTTP/1.1 200 OK\r\n\r\n<html>Please log in</html>"), .last("SSH-2.0\r\n\r\n"),
+    ])
+    defer { proxy.stop() }
+    var request = request(port, ca: "ca.pem")
+    request.proxy = ProxyServer(
+      host: "127.0.0.1", port: proxy.port, user: "ann", password: "secret")
+    let response = try request.send()
+    #expect(response.status == 200)
+    #expect(String(decoding: response.body, as: UTF8.self).contains("TLSv1.3"))
+    #expect(proxy.seen.map { $0.hasPrefix("CONNECT localhost:\(port) ") } == [true, true])
+    // From here on the proxy lets nothing through.
+    let asked = HTTPError.proxy(.authentication(schemes: ["Basic"]))
+    #expect(throws: asked) { try request.send() }
+    #expect(!"\(asked)".contains("secret"))
+    #expect(throws: HTTPError.proxy(.refused(status: 302))) { try request.send() }
+    #expect(
+      performing: { try request.send() },
+      throws: { error in
+        if case HTTPError.tls = error { true } else { false }
+      })
+    #expect(
+      performing: { try request.send() },
+      throws: { error in
+        if case HTTPError.proxy(.notAProxy) = error { true } else { false }
+      })
+    request.proxy?.port = try Loopback.closedPort()
+    #expect(
+      performing: { try request.send() },
+      throws: { error in
+        if case HTTPError.proxy(.proxyUnreachable) = error { true } else { false }
+      })
+  }
 }

@@ -4,7 +4,7 @@
 
 import BGBModel
 import Glibc
-import HTTPClient
+public import HTTPClient
 import Synchronization
 
 /// How policies are fetched and applied.
@@ -19,17 +19,20 @@ public struct PolicySettings: Sendable {
   public var folder: String
   /// Run after the stored policy changed, with the file's path as last argument; empty for nothing.
   public var applyHook: [String]
+  /// Which proxy leads to the management point; nil for none.
+  public var proxy: ProxyChoice?
 
   /// Joins the parts.
   public init(
     certificateFile: String, keyFile: String, authorityFile: String, folder: String,
-    applyHook: [String] = []
+    applyHook: [String] = [], proxy: ProxyChoice? = nil
   ) {
     self.certificateFile = certificateFile
     self.keyFile = keyFile
     self.authorityFile = authorityFile
     self.folder = folder
     self.applyHook = applyHook
+    self.proxy = proxy
   }
 }
 
@@ -61,11 +64,12 @@ public final class PolicyDownload: Sendable {
     var headers = [(name: "Accept", value: "application/json")]
     let tag = AgentFile.text(tagFile, limit: 4_096)
     if let tag, AgentFile.exists(file) { headers.append((name: "If-None-Match", value: tag)) }
-    let request = HTTPRequest(
+    var request = HTTPRequest(
       .get, url: "\(url)/bgb/policy", headers: headers, caFile: settings.authorityFile,
       clientCertificate: settings.certificateFile, clientKey: settings.keyFile,
       timeoutMilliseconds: Int(clamping: min(order.runMilliseconds, 60_000)),
       bodyBytesMax: PolicyDownload.bytesMax)
+    request.proxy = request.host.flatMap { settings.proxy?.proxy(for: $0).server }
     let response: HTTPResponse
     do throws(HTTPError) {
       response = try request.send(shouldStop: { stop.isRaised })

@@ -22,7 +22,9 @@ extension AgentLoop {
       case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
       case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
-      case .push(let push): desk.push(link.identity.clientID, push, at: moment)
+      case .push(let push):
+        link.polls?.exchange.rest(at: loop.now)
+        desk.push(link.identity.clientID, push, at: moment)
       case .cancel(let task): desk.cancel(link.identity.clientID, task, at: moment)
       case .stored(let upTo): desk.stored(link.identity.clientID, upTo: upTo)
       case .close(let orderly, let reason):

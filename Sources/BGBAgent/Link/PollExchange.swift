@@ -42,7 +42,7 @@ struct PollExchange {
   /// How long beyond its length a poll's answer is waited for, in milliseconds: the way there and
   /// back on a bad network.
   static let patienceMilliseconds: UInt64 = 15_000
-  /// How long the next poll waits, after an answer that brought frames, for something to say: an
+  /// How long the next poll waits, after an answer that brought a task, for something to say: the
   /// acknowledgement then goes with the poll and not as a request of its own.
   static let restMilliseconds: UInt64 = 200
 
@@ -156,9 +156,11 @@ struct PollExchange {
     session = fields.session
     pollSeconds = min(
       Limits.pollSecondsMaximum, max(fields.pollSeconds, Limits.pollSecondsMinimum))
-    restsUntil = answer.body.isEmpty ? nil : now + PollExchange.restMilliseconds
     return .goesOn(bytes: answer.body, offset: fields.sent, received: fields.received)
   }
+
+  /// A task arrived, and something will be said of it in a moment.
+  mutating func rest(at now: Ticks) { restsUntil = now + PollExchange.restMilliseconds }
 
   /// The carrier is gone: what was under way is void, and what was sent is sent again.
   mutating func carrierLost(confirmed: UInt64, at now: Ticks) {

@@ -194,7 +194,7 @@ enum AgentService {
       policy: PolicySettings(
         certificateFile: settings.certificate.path, keyFile: settings.key.path,
         authorityFile: settings.ca.path, folder: "\(state)/policy",
-        applyHook: settings.applyHook),
+        applyHook: settings.applyHook, proxy: parts.proxy),
       scanner: scanner, stateFolder: state,
       logFolder: settings.log.file.map { AgentFile.parent(of: $0.path) },
       restartCommand: settings.restartCommand, siteActions: settings.actions,

@@ -120,7 +120,7 @@ struct SiteClient {
       ConsoleError(
         .unreachable, "the manager did not answer in time",
         hint: "See its log, or try again; what was asked may have been done.")
-    case .tls, .tooLong, .invalid, .malformed: ConsoleError(.failure, "\(error)")
+    case .tls, .tooLong, .invalid, .malformed, .proxy: ConsoleError(.failure, "\(error)")
     }
   }
 }

@@ -45,6 +45,25 @@ static inline int ccurl_result(CURLM *group) {
   return message != NULL && message->msg == CURLMSG_DONE ? (int)message->data.result : -1;
 }
 
+/// A number that libcurl knows of a handle, or 0.
+static inline long ccurl_number(CURL *handle, CURLINFO info) {
+  long value = 0;
+  return curl_easy_getinfo(handle, info, &value) == CURLE_OK ? value : 0;
+}
+
+/// The socket of a connection that was made and not used, or -1. It stays libcurl's.
+static inline int ccurl_socket(CURL *handle) {
+  curl_socket_t value = CURL_SOCKET_BAD;
+  CURLcode code = curl_easy_getinfo(handle, CURLINFO_ACTIVESOCKET, &value);
+  return code == CURLE_OK && value != CURL_SOCKET_BAD ? (int)value : -1;
+}
+
+/// Macros with casts, which Swift does not see.
+static const long CCURL_AUTH_BASIC = (long)CURLAUTH_BASIC;
+static const long CCURL_AUTH_DIGEST = (long)CURLAUTH_DIGEST;
+static const long CCURL_AUTH_NEGOTIATE = (long)CURLAUTH_NEGOTIATE;
+static const long CCURL_AUTH_NTLM = (long)CURLAUTH_NTLM;
+
 enum { CCURL_ERROR_BYTES = CURL_ERROR_SIZE };
 
 #endif
