@@ -194,7 +194,8 @@ extension AgentLoop {
       readAnswers(link, line, carrier)
     case .wouldBlock: break
     case .ended: return carrierLost(link, carrier.answers.isEmpty ? .ended : .cutAnswer)
-    case .failed(let error): return carrierLost(link, .lost(error))
+    case .failed(let error):
+      return carrierLost(link, carrier.answers.isEmpty ? .lost(error) : .cutAnswer)
     }
     guard link.polls?.carrier === carrier else { return }
     if carrier.channel.hasLeftovers { leftovers.append(link.carrierToken) }

@@ -95,7 +95,9 @@ final class FakePollServer {
         while let request = try? line.requests.next() { take(request, line) }
         _ = line.channel.flush(now: .zero)
         return
-      case .ended, .failed: return drop(line)
+      case .ended, .failed:
+        while let request = try? line.requests.next() { take(request, line) }
+        return drop(line)
       }
     }
   }
