@@ -24,11 +24,12 @@ enum SettingsDocument {
     return try node(root, path: path, depth: 0)
   }
 
-  /// The value of a default: a list or group in YAML's flow style, or any other text as it stands.
+  /// The value of a default: a list or group in YAML's flow style, a word in quotes, or any other
+  /// text as it stands.
   static func standard(_ text: String, key: String) -> SettingsNode {
     let origin = SettingOrigin.standard(key: key)
-    let isFlow = text.hasPrefix("[") || text.hasPrefix("{")
-    guard isFlow, let node = try? parse(text, path: "") else {
+    let isSpelled = ["[", "{", "\""].contains { text.hasPrefix($0) }
+    guard isSpelled, let node = try? parse(text, path: "") else {
       return SettingsNode(content: .scalar(text), origin: origin)
     }
     return node.placed(at: origin)

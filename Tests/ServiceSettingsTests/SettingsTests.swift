@@ -24,6 +24,7 @@ private struct Server: DescribedSettings, Equatable {
   var actions: [String: [String]]?
   var exclude: [RelativePath]
   var hooks: [String: [String]]
+  var oldestTls: String
 
   static let descriptions = [
     SettingDescription("name", "text", "The server's name in the site."),
@@ -33,6 +34,7 @@ private struct Server: DescribedSettings, Equatable {
     SettingDescription("connections-max", "number", default: "18000", "Connections at most."),
     SettingDescription("exclude", "paths", default: "[/proc, sys]", "What is left out."),
     SettingDescription("hooks", "name: argv", default: "{a: [b, c]}", "What is run."),
+    SettingDescription("oldest-tls", "1.2 or 1.3", default: "\"1.3\"", "The oldest version."),
     SettingDescription("log.format", "text, cmtrace or json", default: "text", "The spelling."),
     SettingDescription("log.level", "level", default: "info", "From which level on."),
   ]
@@ -63,6 +65,7 @@ private struct Server: DescribedSettings, Equatable {
     #expect(server.connectionsMax == 18000)
     #expect(server.exclude.map(\.path) == ["/proc", "/etc/bgb/sys"])
     #expect(server.hooks == ["a": ["b", "c"]])
+    #expect(server.oldestTls == "1.3", "quotes are spelling, not value")
     #expect(server.log == Log(file: nil, format: .text, level: "info"))
   }
 
