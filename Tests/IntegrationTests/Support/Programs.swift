@@ -52,7 +52,8 @@ final class Child {
     _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     let handle = try FileHandle(forWritingTo: log)
     handle.seekToEndOfFile()
-    process.executableURL = Programs.url(name)
+    let program = name.hasPrefix("/") ? URL(fileURLWithPath: name) : Programs.url(name)
+    process.executableURL = program
     process.arguments = arguments
     process.standardOutput = handle
     process.standardError = handle
