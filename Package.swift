@@ -144,7 +144,10 @@ let package = Package(
       ]),
     tests(
       "BGBAgentTests",
-      ["BGBAgent", "Reactor", "Transports", "HTTPClient", "BGBModel", "BGBWire", "BGBSigning"]),
+      [
+        "BGBAgent", "Reactor", "Transports", "HTTPClient", "BGBModel", "BGBWire", "BGBSigning",
+        arguments,
+      ]),
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),

@@ -135,6 +135,9 @@ public final class ByteChannel {
   /// Whether the handshake resumed an earlier session.
   public var resumed: Bool { transport.resumed }
 
+  /// The protocol version and the cipher suite that the handshake agreed upon, for people.
+  public func readAgreement() -> String? { transport.readAgreement() }
+
   /// The certificate for which the handshake failed, for the audit.
   public func readRefusedPeer() -> PeerIdentity? { transport.readRefusedPeer() }
 

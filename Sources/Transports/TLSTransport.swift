@@ -54,6 +54,10 @@ public struct TLSTransport: ~Copyable {
   /// Whether the handshake resumed an earlier session; meaningful once it is done.
   public var resumed: Bool { handle.resumed }
 
+  /// The protocol version and the cipher suite, such as `TLSv1.3, TLS_AES_128_GCM_SHA256`; nil
+  /// before the handshake is done.
+  public func readAgreement() -> String? { isShakingHands ? nil : handle.agreement() }
+
   /// Whether the handshake is not done yet, so that neither reading nor writing is possible.
   public var isShakingHands: Bool { phase == .handshaking }
 

@@ -141,6 +141,16 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// The protocol version and the cipher suite; nil without TLS, or before it stands.
+  public func readAgreement() -> String? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readAgreement()
+    case .polled: nil
+    }
+  }
+
   /// The peer's certificate; nil without TLS, or if it showed none.
   public func readPeer() -> PeerIdentity? {
     switch self {

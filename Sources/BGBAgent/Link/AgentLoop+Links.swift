@@ -161,18 +161,9 @@ extension AgentLoop {
     }
   }
 
-  /// Whether the peer is a notification server of our site: any other holder of a certificate of
-  /// the site's authority, a client for one, must not be able to play server.
+  /// Whether the peer is a notification server of our site.
   func refusal(of peer: PeerIdentity?) -> CertificateRefusal? {
-    guard let peer else { return .noCertificate }
-    do throws(CertificateRefusal) {
-      _ = try peer.admit(
-        for: .serverAuthentication, uriPrefix: "urn:bgb:server:\(configuration.site):",
-        now: loop.time.wall() / 1_000)
-      return nil
-    } catch {
-      return error
-    }
+    ServerRule.refusal(of: peer, site: configuration.site, now: loop.time.wall() / 1_000)
   }
 
   func signIn(_ link: AgentLink) {

@@ -1,4 +1,5 @@
-// The command line of bgb-agent: run, and check, which says whether run would start.
+// The command line of bgb-agent: run, and check, which says whether run would start; doctor has a
+// file of its own.
 
 import ArgumentParser
 import Reactor
@@ -20,13 +21,15 @@ struct AgentCommand: ParsableCommand {
       EXAMPLES
         bgb-agent run --config clients/pc-17/agent.yaml
         bgb-agent check --config clients/pc-17/agent.yaml
+        bgb-agent doctor --config clients/pc-17/agent.yaml
         bgb-agent explain scanner
 
       The folder with agent.yaml is made by 'bgb client add NAME'. SIGTERM ends the agent in order,
       SIGHUP reads certificate, keys and log level anew and reopens the log.
-      Exit status: 0 ended in order, 2 the settings are wrong.
+      Exit status: 0 ended in order, 2 the settings are wrong; doctor has more.
       """,
-    version: DiscoveryData.agentVersion, subcommands: [Run.self, Check.self, Explain.self],
+    version: DiscoveryData.agentVersion,
+    subcommands: [Run.self, Check.self, DoctorCommand.self, Explain.self],
     defaultSubcommand: Run.self)
 
   /// What both subcommands take.

@@ -47,7 +47,7 @@ struct AgentParts {
       proxy: try settings.proxyChoice(environment: ProcessEnvironment.variables()))
   }
 
-  private static func clientID(in file: String) throws(AgentError) -> ClientID {
+  static func clientID(in file: String) throws(AgentError) -> ClientID {
     guard let pem = AgentFile.text(file) else {
       throw AgentError("the certificate \(file) cannot be read")
     }

@@ -85,6 +85,15 @@ struct TLSHandle: ~Copyable {
   /// Whether the handshake resumed an earlier session.
   var resumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
 
+  /// The protocol version and the cipher suite that were agreed, in OpenSSL's words.
+  borrowing func agreement() -> String? {
+    guard let version = unsafe SSL_get_version(ssl),
+      let cipher = unsafe SSL_get_current_cipher(ssl),
+      let suite = unsafe SSL_CIPHER_get_name(cipher)
+    else { return nil }
+    return unsafe "\(String(cString: version)), \(String(cString: suite))"
+  }
+
   /// The peer's certificate, of this handshake or of the one that was resumed.
   borrowing func peer() -> PeerIdentity? {
     guard let certificate = unsafe SSL_get1_peer_certificate(ssl) else { return nil }

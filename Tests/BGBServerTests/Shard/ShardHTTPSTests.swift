@@ -120,6 +120,22 @@ struct ShardHTTPSTests {
     #expect(shown.contains("\"session\":\(session.number)"))
   }
 
+  @Test func whoSomebodyIsComesFromTheCertificateAndWhereFromTheSocket() throws {
+    let harness = try ShardHarness()
+    let peer = try PollPeer(harness, Sample.client(1))
+    let forged = [
+      "X-Client-Cert: \(Sample.client(2))", "X-Forwarded-For: 192.0.2.66",
+      "Forwarded: for=192.0.2.66", "X-Real-IP: 192.0.2.66", "Cookie: client=\(Sample.client(2))",
+      "Authorization: Bearer \(Sample.client(2))", "BGB-Client: \(Sample.client(2))",
+    ]
+    for line in forged {
+      peer.send(Array("GET /bgb/self HTTP/1.1\r\nHost: other\r\n\(line)\r\n\r\n".utf8))
+      let text = String(decoding: try answer(harness, peer, "a view").body, as: UTF8.self)
+      #expect(text.contains("\"clientID\":\"\(Sample.client(1))\""), "\(line)")
+      #expect(text.contains("\"seenFrom\":\"127.0.0.1\""), "\(line)")
+    }
+  }
+
   @Test func aViewCanBeHeldToTryThePath() throws {
     let harness = try ShardHarness { $0.pollSeconds = 60 }
     let peer = try PollPeer(harness, Sample.client(1))
