@@ -18,10 +18,12 @@ public enum Limits {
   /// Bytes of one HTTP answer at most: a client's policies must fit.
   public static let responseBytesMax = 1 << 20
   /// Bytes of a polled session that its client is not known to have: what one lost answer may cost.
+  ///
   /// The queue behind it has its own limit.
   public static let pollWindowBytes = 65_536
-  /// Connections to the HTTPS listener that one client may have: a poll, the one that supersedes
-  /// it, a policy download, a look from the doctor. A further one ends the oldest.
+  /// Connections to the HTTPS listener that one client may have; a further one ends the oldest.
+  ///
+  /// A poll, the one that supersedes it, a policy download, a look from the doctor.
   public static let httpConnectionsPerClientMax = 4
   /// Tasks pushed to one client and not yet acknowledged.
   public static let unacknowledgedPushesMax = 32

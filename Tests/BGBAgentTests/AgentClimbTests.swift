@@ -41,6 +41,9 @@ import Testing
     return agent
   }
 
+  private let replaced = Refused(
+    code: CloseCode.replaced.rawValue, retryAfterMilliseconds: 0, reason: "")
+
   private func link(_ agent: TestAgent) -> AgentLink? { agent.loop.link(of: testClient) }
 
   @Test func `TCP is tried again after two minutes and takes over in one moment`() throws {
@@ -56,7 +59,8 @@ import Testing
     #expect(tcp.signIns.last?.fallback == FallbackReason.none)
     #expect(link(agent)?.polls == nil)
     #expect(link(agent)?.session.isSignedIn == true)
-    #expect(!agent.events.contains { if case .disconnected(.ended, _) = $0 { true } else { false } })
+    #expect(
+      !agent.events.contains { if case .disconnected(.ended, _) = $0 { true } else { false } })
     try agent.until("the poll's connection is closed") { https.openLines == 0 }
     // The session works: a push arrives over TCP and is answered there.
     tcp.send(.pushTask(site.key.push(TaskWish(), pushID: 9)))
@@ -90,7 +94,7 @@ import Testing
     try agent.advance(by: 145_000)
     try agent.until("a sign-in over TCP") { tcp.signIns.count == 2 }
     // As the server does it: the old session is told first, the Welcome comes a moment later.
-    https.send(.refused(Refused(code: CloseCode.replaced.rawValue, retryAfterMilliseconds: 0, reason: "")))
+    https.send(.refused(replaced))
     https.forget()
     try agent.settle()
     #expect(link(agent)?.session.isSignedIn == true)
@@ -103,7 +107,7 @@ import Testing
     let agent = try onHTTPS()
     try agent.advance(by: 145_000)
     try agent.until("a sign-in over TCP") { tcp.signIns.count == 2 }
-    https.send(.refused(Refused(code: CloseCode.replaced.rawValue, retryAfterMilliseconds: 0, reason: "")))
+    https.send(.refused(replaced))
     https.forget()
     try agent.settle()
     tcp.hangUp()

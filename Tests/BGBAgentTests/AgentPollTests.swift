@@ -214,7 +214,7 @@ import Testing
 
   @Test(
     arguments: [
-      "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>portal</html>\n",
+      "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>",
       "HTTP/1.1 302 Found\r\nLocation: http://portal/\r\nContent-Length: 0\r\n\r\n",
       "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
       "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad",

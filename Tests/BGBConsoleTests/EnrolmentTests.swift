@@ -87,7 +87,8 @@ import Testing
     #expect(folder.text("client.crt") == "CERT" && folder.text("task.pub") == "KEYS")
     let yaml = folder.text("agent.yaml")
     #expect(yaml.contains("\nmanagement-points: [\"mp:1\"]\n"))
-    #expect(yaml.contains("\nhttps-management-points: [\"mp:\(HTTPSPort.usual)\"]\nsite: \"S01\"\n"))
+    let https = "\nhttps-management-points: [\"mp:\(HTTPSPort.usual)\"]\nsite: \"S01\"\n"
+    #expect(yaml.contains(https))
     let sent = try #require(manager.seen.first)
     #expect(sent.body["tags"] == .texts(["a", "b"]))
     #expect(sent.body["csr"].cell.contains("BEGIN CERTIFICATE REQUEST"))

@@ -84,7 +84,9 @@ struct AgentSettings: DescribedSettings, Hashable, Sendable {
 
   static let environmentPrefix = "BGB_AGENT"
 
-  static let descriptions = [
+  static let descriptions = ownDescriptions + wayDescriptions
+
+  private static let ownDescriptions = [
     SettingDescription(
       "management-points", "list of host:port", "The servers to connect to, tried in turn."),
     SettingDescription(
@@ -131,7 +133,7 @@ struct AgentSettings: DescribedSettings, Hashable, Sendable {
     SettingDescription(
       "action-deadline", "duration", default: "30m",
       "How long an action may run, if its task does not say less."),
-  ] + wayDescriptions
+  ]
 
   /// What the reader cannot check by type: a sentence, or nil.
   var fault: String? {

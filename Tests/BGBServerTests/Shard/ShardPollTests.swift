@@ -310,8 +310,9 @@ struct ShardPollTests {
 
   @Test func aLoginWithoutASignInIsRefused() throws {
     let harness = try ShardHarness()
-    for body in [[], [1, 0, 0, 9], MessageCodec.encode(.keepAlive(KeepAlive(clock: Sample.start)))]
-    {
+    for body in [
+      [], [1, 0, 0, 9], MessageCodec.encode(.keepAlive(KeepAlive(clock: Sample.start))),
+    ] {
       let peer = try PollPeer(harness, Sample.client(1))
       peer.post("/bgb/login", body: body)
       try harness.turn("an answer") {
