@@ -157,6 +157,29 @@ import Testing
     #expect(reconnect.failures == 1)
   }
 
+  @Test func `a port that closes again and again costs no more each time`() {
+    var session = AgentSession(
+      start: Self.start, endpoints: 1, random: JitterRandom(seed: 4),
+      ladder: TransportLadder(rule: .automatic, hasHTTPS: true))
+    for _ in 0..<12 {
+      #expect(session.tick(at: session.deadline, wall: wall) == [.connect(to: nil, over: .tcp)])
+      session.disconnected(.ended, at: session.deadline)
+      var now = session.deadline
+      #expect(session.tick(at: now, wall: wall) == [.connect(to: nil, over: .https)])
+      _ = session.connected(facts(), at: now)
+      _ = session.received(.welcome(welcome(crashWindowSeconds: 1)), at: now)
+      now = session.deadline
+      #expect(session.tick(at: now, wall: wall) == [.climb])
+      _ = session.climbConnected(facts(), at: now)
+      let steps = session.climbReceived(.welcome(welcome(crashWindowSeconds: 1)), at: now)
+      #expect(steps.first == .takeOver)
+      // It closes before the session over TCP has lasted long.
+      now = now + 20_000
+      session.disconnected(.ended, at: now)
+      #expect((wait(of: session, from: now) ?? .max) <= 1_000)
+    }
+  }
+
   @Test func `advice is followed to the second`() {
     for seed in 0..<50 {
       var session = signedIn(seed: UInt64(seed))

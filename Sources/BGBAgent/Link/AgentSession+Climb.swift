@@ -41,6 +41,8 @@ extension AgentSession {
     }
     climb.stop()
     ladder.climbed()
+    // Else a port that closes and opens would look like a server that crashes again and again.
+    reconnect.proven()
     sent(at: now)
     return [.takeOver] + welcomed(welcome, at: now)
   }

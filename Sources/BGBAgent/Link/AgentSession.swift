@@ -129,7 +129,7 @@ public struct AgentSession: Sendable {
   public internal(set) var ladder: TransportLadder
   var climb = ClimbPlan()
   let climbRules: ClimbRules
-  private var reconnect = Reconnect()
+  var reconnect = Reconnect()
   var random: JitterRandom
   private let endpoints: Int
   private var advisedAddress: String?

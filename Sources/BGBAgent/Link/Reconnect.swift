@@ -46,6 +46,10 @@ public struct Reconnect: Sendable {
     keepAliveMilliseconds = UInt64(keepAliveSeconds) * 1_000
   }
 
+  /// Notes that the server took us in on a second connection beside one that stood: it is well, and
+  /// what was lost before was the path's doing.
+  public mutating func proven() { failures = 0 }
+
   /// The wait after a loss, in milliseconds.
   ///
   /// - Parameters:

@@ -46,20 +46,31 @@ final class Child {
   let name: String
   let outputFile: URL
 
-  init(_ name: String, _ arguments: [String], log: URL) throws {
+  /// Starts a program, in a network namespace if one is named.
+  init(_ name: String, _ arguments: [String], log: URL, namespace: String? = nil) throws {
     self.name = name
     outputFile = log
     _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     let handle = try FileHandle(forWritingTo: log)
     handle.seekToEndOfFile()
     let program = name.hasPrefix("/") ? URL(fileURLWithPath: name) : Programs.url(name)
-    process.executableURL = program
-    process.arguments = arguments
+    if let namespace {
+      // `ip` becomes the program: the process is the same.
+      process.executableURL = URL(fileURLWithPath: NetworkNamespace.ip)
+      process.arguments = ["netns", "exec", namespace, program.path] + arguments
+    } else {
+      process.executableURL = program
+      process.arguments = arguments
+    }
     process.standardOutput = handle
     process.standardError = handle
     process.standardInput = FileHandle.nullDevice
     var environment = ProcessInfo.processInfo.environment
     environment["SWIFT_BACKTRACE"] = "enable=no"
+    // Only a test says which proxy is used.
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+      environment[name] = nil
+    }
     process.environment = environment
     try process.run()
   }

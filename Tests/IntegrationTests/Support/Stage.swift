@@ -19,7 +19,7 @@ final class Stage {
     folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("bgb-\(UUID().uuidString.prefix(8))")
     (port, httpsPort, healthPort) = try (
-      Stage.freePort(), Stage.freePort(), Stage.freePort()
+      Sockets.freePort(), Sockets.freePort(), Sockets.freePort()
     )
     try bgb(["site", "init", "--code", "T01", "--name", "Test site"])
     try startManager()
@@ -40,22 +40,6 @@ final class Stage {
   }
 
   func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-
-  private static func freePort() throws -> UInt16 {
-    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(fd) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        bind(fd, address, length) == 0 && getsockname(fd, address, &length) == 0
-      }
-    }
-    guard bound else { throw StageError.failed("no free port") }
-    return UInt16(bigEndian: address.sin_port)
-  }
 
   // MARK: The console
 
@@ -128,6 +112,11 @@ final class Stage {
     try set(values, in: folder.appendingPathComponent("servers/mp1/server.yaml"))
   }
 
+  /// Replaces or adds top-level keys of a client's agent.yaml.
+  func setAgent(_ name: String, _ values: [String: String]) throws {
+    try set(values, in: folder.appendingPathComponent("clients/\(name)/agent.yaml"))
+  }
+
   private func set(_ values: [String: String], in file: URL) throws {
     var lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
     for (key, value) in values {
@@ -158,23 +147,20 @@ final class Stage {
 
   /// A metric of the server.
   func metric(_ name: String) throws -> Int {
-    let text = try run(
-      "/usr/bin/curl", ["-sf", "http://127.0.0.1:\(healthPort)/metrics"]
-    ).output
-    for line in text.split(separator: "\n") where line.hasPrefix("bgb_\(name) ") {
-      return Int(line.split(separator: " ").last ?? "") ?? -1
-    }
-    return -1
+    Metrics.read(healthPort)["bgb_\(name)"] ?? -1
   }
 
   // MARK: Agents
 
-  /// Adds clients with an action `mark` that appends a line to a file each time it really runs.
-  func addClients(_ names: [String], yaml: String = "") throws {
+  /// Adds clients with an action `mark` that appends a line to a file each time it really runs, and
+  /// others that take their time: `slow` never ends by itself, `busy` marks after some seconds.
+  func addClients(
+    _ names: [String], yaml: String = "", tcp: String? = nil, https: String? = nil
+  ) throws {
     for name in names {
       try bgb([
-        "client", "add", name, "--management-point", "localhost:\(port)", "--https-point",
-        "localhost:\(httpsPort)",
+        "client", "add", name, "--management-point", tcp ?? "localhost:\(port)", "--https-point",
+        https ?? "localhost:\(httpsPort)",
       ])
       let script = path("\(name).sh")
       try "#!/bin/sh\necho run >> \(path("\(name).runs"))\n".write(
@@ -182,17 +168,26 @@ final class Stage {
       let slow = path("\(name)-slow.sh")
       try "#!/bin/sh\necho begun >> \(path("\(name).begun"))\nexec sleep 30\n".write(
         toFile: slow, atomically: true, encoding: .utf8)
-      for file in [script, slow] { chmod(file, 0o755) }
+      let busy = path("\(name)-busy.sh")
+      try """
+      #!/bin/sh
+      echo begun >> \(path("\(name).begun"))
+      sleep 4
+      echo run >> \(path("\(name).runs"))
+
+      """.write(toFile: busy, atomically: true, encoding: .utf8)
+      for file in [script, slow, busy] { chmod(file, 0o755) }
       let settings = folder.appendingPathComponent("clients/\(name)/agent.yaml")
       var text = try String(contentsOf: settings, encoding: .utf8)
-      text += "\nactions:\n  mark: [\(script)]\n  slow: [\(slow)]\n\(yaml)\n"
+      text += "\nactions:\n  mark: [\(script)]\n  slow: [\(slow)]\n  busy: [\(busy)]\n\(yaml)\n"
       try text.write(to: settings, atomically: true, encoding: .utf8)
     }
   }
 
-  func startAgent(_ name: String) throws {
+  func startAgent(_ name: String, namespace: String? = nil) throws {
     agents[name] = try Child(
-      "bgb-agent", ["run", "--config", path("clients/\(name)/agent.yaml")], log: log(name))
+      "bgb-agent", ["run", "--config", path("clients/\(name)/agent.yaml")], log: log(name),
+      namespace: namespace)
   }
 
   func agent(_ name: String) -> Child? { agents[name] }
