@@ -27,6 +27,16 @@ extension ByteChannel {
     }
   }
 
+  /// How many bytes of ``unconfirmed`` there are, without copying them.
+  public var unconfirmedCount: Int {
+    switch transport {
+    case .polled(let polled): Int(clamping: polled.written &- polled.confirmed)
+    case .plain: 0
+    case .tls: 0
+    case .closed: 0
+    }
+  }
+
   /// Bytes of our stream that were flushed so far, confirmed or not.
   public var writtenCount: UInt64 {
     switch transport {

@@ -103,6 +103,21 @@ import Testing
     #expect(link(agent)?.session.isSignedIn == true)
   }
 
+  @Test func `a replacement by a climb that was given up is no reason to stay away`() throws {
+    let agent = try onHTTPS()
+    try agent.advance(by: 145_000)
+    try agent.until("a sign-in over TCP") { tcp.signIns.count == 2 }
+    try agent.advance(by: 10_001)
+    try agent.until("given up") { agent.events.contains(.climbFailed(.attemptTimedOut)) }
+    // The server had taken the climb for the newer session all the same.
+    https.send(.refused(replaced))
+    try agent.until("noticed") {
+      agent.events.contains { if case .disconnected(.sessionGone, _) = $0 { true } else { false } }
+    }
+    try agent.advance(by: 1_001)
+    try agent.until("signed in anew") { https.signIns.count == 2 }
+  }
+
   @Test func `when both are gone in the middle of a climb the agent signs in anew`() throws {
     let agent = try onHTTPS()
     try agent.advance(by: 145_000)
@@ -162,5 +177,54 @@ import Testing
     }
     try agent.until("over HTTPS") { https.isHolding }
     #expect(https.signIns.map(\.fallback) == [.unstable])
+  }
+}
+
+/// The session machine by itself.
+struct ClimbingSessionTests {
+  private static let start = Ticks(milliseconds: 10_000)
+  private let facts = SignInFacts(
+    clientID: testClient, incarnation: 1, outcomesStored: 0, clock: WallTime(milliseconds: 0),
+    facts: ClientFacts())
+  private let wall = WallTime(milliseconds: 0)
+
+  /// A session on HTTPS since `start` + 2 s.
+  private func onHTTPS() -> AgentSession {
+    var session = AgentSession(
+      start: Self.start, endpoints: 1, random: JitterRandom(seed: 1),
+      ladder: TransportLadder(rule: .automatic, hasHTTPS: true))
+    _ = session.tick(at: Self.start, wall: wall)
+    session.disconnected(.unresolved, at: Self.start)
+    let steps = session.tick(at: Self.start + 1_000, wall: wall)
+    #expect(steps == [.connect(to: nil, over: .https)])
+    _ = session.connected(facts, at: Self.start + 2_000)
+    _ = session.received(.welcome(welcome()), at: Self.start + 2_000)
+    return session
+  }
+
+  @Test func `a keep-alive without an answer over HTTPS is nothing that TCP owes`() {
+    var session = onHTTPS()
+    let due = Self.start + 902_000
+    let steps = session.tick(at: due, wall: wall)
+    #expect(steps == [.send(.keepAlive(KeepAlive(clock: wall))), .climb])
+    let signIn = session.climbConnected(facts, at: due)
+    #expect(signIn.count == 1)
+    let taken = session.climbReceived(.welcome(welcome()), at: due + 5_000)
+    #expect(taken == [.takeOver, .welcomed(welcome())])
+    let next = session.tick(at: due + 905_000, wall: wall)
+    #expect(next == [.send(.keepAlive(KeepAlive(clock: wall)))], "asked first, given up later")
+    #expect(session.isSignedIn)
+  }
+
+  @Test func `a lost session takes its climb along`() {
+    var session = onHTTPS()
+    _ = session.tick(at: Self.start + 152_000, wall: wall)
+    #expect(session.climb.isTrying)
+    session.disconnected(.ended, at: Self.start + 153_000)
+    #expect(session.climb.state == .off)
+    let steps = session.climbConnected(facts, at: Self.start + 154_000)
+    #expect(steps == [.dropClimb(.stopped)])
+    let late = session.climbLost(.ended, at: Self.start + 154_000)
+    #expect(late.isEmpty)
   }
 }

@@ -184,10 +184,8 @@ import Testing
   @Test func `a server that forgot the session is signed in to anew`() throws {
     let agent = try agent()
     try signedIn(agent)
+    https.endPoll()
     https.forget()
-    https.cut()
-    try agent.settle()
-    try agent.advance(by: 3_001)
     try agent.until("told") {
       agent.events.contains { if case .disconnected(.sessionGone, _) = $0 { true } else { false } }
     }
@@ -197,6 +195,51 @@ import Testing
     #expect(tcp.accepted == 0, "HTTPS worked, so it is tried first")
   }
 
+  @Test func `a server that was probably restarted is not met by everybody at once`() throws {
+    let agent = try agent()
+    try signedIn(agent)
+    https.forget()
+    https.cut()
+    try agent.settle()
+    try agent.advance(by: 3_001)
+    try agent.until("told") {
+      agent.events.contains { if case .disconnected(.restarted, _) = $0 { true } else { false } }
+    }
+    guard case .disconnected(_, let wait) = agent.events.last else {
+      Issue.record("\(agent.events)")
+      return
+    }
+    // The seed's share of the crash window of 60 s; a second would be the mark of a storm.
+    #expect((1_001...60_000).contains(wait))
+    try agent.advance(by: 60_001)
+    try agent.until("polling again") { https.isHolding }
+  }
+
+  @Test func `a request behind a poll is not waited for as long as the poll`() throws {
+    let gate = StopFlag()
+    let agent = try agent(perform: { _, _ in
+      while !gate.isRaised { usleep(1_000) }
+      return .succeeded("scanned")
+    })
+    try signedIn(agent)
+    https.send(
+      .pushTask(site.key.push(TaskWish(action: ClientAction.quickScan.rawValue), pushID: 5)))
+    try agent.until("started, and polling") { https.outcomes.count == 1 && https.isHolding }
+    // The path swallows everything from here; what is to be said must not wait for five minutes.
+    https.reads = false
+    gate.raise()
+    try agent.until("said") { link(agent)?.polls?.exchange.deadline != .never }
+    try agent.settle()
+    try agent.advance(by: 15_001)
+    try agent.settle()
+    #expect(agent.events.contains(.carrierLost(.silent)))
+    https.reads = true
+    try agent.advance(by: 3_001)
+    try agent.until("told over another connection") {
+      https.outcomes.contains { $0.outcome.state == .succeeded }
+    }
+  }
+
   @Test func `outcomes that were not stored come again in the next session`() throws {
     let agent = try agent()
     try signedIn(agent)
@@ -204,7 +247,7 @@ import Testing
     try agent.until("an outcome") { https.outcomes.count == 1 }
     https.forget()
     https.cut()
-    for _ in 0..<5 where https.outcomes.count < 2 {
+    for _ in 0..<30 where https.outcomes.count < 2 {
       try agent.settle()
       try agent.advance(by: 3_001)
     }

@@ -3,6 +3,7 @@
 
 import BGBModel
 import BGBWire
+import Glibc
 import Reactor
 import Testing
 
@@ -90,7 +91,10 @@ struct PollExchangeTests {
     #expect(exchange.isIdle)
     let again = exchange.next(unconfirmed: (3, [7]), received: 1, at: Self.start + 31_000)
     #expect(again?.body == [7])
-    #expect(again?.fields == PollRequestFields(session: 5, sent: 3, received: 1, cutSeconds: 30))
+    #expect(again?.fields == PollRequestFields(session: 5, sent: 3, received: 1))
+    exchange.carrierLost(confirmed: 3, at: Self.start + 61_000)
+    let third = exchange.next(unconfirmed: (3, [7]), received: 1, at: Self.start + 61_000)
+    #expect(third?.fields.cutSeconds == 30, "a held poll that ended without an answer is a cut")
   }
 
   @Test func patienceIsThePollsLengthAndALittle() {
@@ -101,6 +105,66 @@ struct PollExchangeTests {
     #expect(exchange.deadline == end)
     #expect(!exchange.isOverdue(at: Ticks(milliseconds: end.milliseconds - 1)))
     #expect(exchange.isOverdue(at: end))
+  }
+
+  @Test func aPollWithARequestBehindItIsDueAtOnce() {
+    var exchange = loggedIn()
+    let sent = Self.start + 1_000
+    _ = exchange.next(unconfirmed: (3, []), received: 1, at: sent)
+    _ = exchange.next(unconfirmed: (3, [7]), received: 1, at: sent + 2_000)
+    #expect(exchange.deadline == sent + 2_000 + PollExchange.patienceMilliseconds)
+    _ = exchange.take(answer(sent: 1, received: 3), at: sent + 2_100)
+    #expect(exchange.deadline == sent + 2_100 + 60_000 + PollExchange.patienceMilliseconds)
+  }
+
+  @Test func aRestThatAnotherRequestOutlastsWakesNobody() {
+    var exchange = loggedIn()
+    let sent = Self.start + 1_000
+    _ = exchange.next(unconfirmed: (3, []), received: 1, at: sent)
+    _ = exchange.next(unconfirmed: (3, [7]), received: 1, at: sent)
+    _ = exchange.take(answer(sent: 1, received: 3), at: sent)
+    exchange.rest(at: sent)
+    #expect(exchange.deadline == sent + 60_000 + PollExchange.patienceMilliseconds)
+  }
+
+  @Test func onlyWhatAPathTaughtIsRemembered() {
+    var exchange = PollExchange(pollSeconds: nil)
+    _ = exchange.next(unconfirmed: (0, [1]), received: 0, at: Self.start)
+    _ = exchange.take(answer(received: 1, poll: 300), at: Self.start)
+    _ = exchange.next(unconfirmed: (1, []), received: 0, at: Self.start)
+    _ = exchange.take(answer(received: 1, poll: 60), at: Self.start)
+    #expect(exchange.learnedSeconds == nil, "the settings changed, the path did not")
+    _ = exchange.next(unconfirmed: (1, []), received: 0, at: Self.start)
+    exchange.carrierLost(confirmed: 1, at: Self.start + 59_000)
+    _ = exchange.next(unconfirmed: (1, []), received: 0, at: Self.start + 60_000)
+    _ = exchange.take(answer(received: 1, poll: 45), at: Self.start + 60_000)
+    #expect(exchange.learnedSeconds == 45)
+    _ = exchange.next(unconfirmed: (1, []), received: 0, at: Self.start + 60_000)
+    _ = exchange.take(answer(received: 1, poll: 56), at: Self.start + 60_000)
+    #expect(exchange.learnedSeconds == 56, "the server tries longer ones again")
+  }
+
+  @Test func anAnswerThatWasCutIsNoCutOfThePath() {
+    var exchange = loggedIn()
+    _ = exchange.next(unconfirmed: (3, []), received: 1, at: Self.start + 1_000)
+    exchange.carrierLost(confirmed: 3, isCut: false, at: Self.start + 31_000)
+    let again = exchange.next(unconfirmed: (3, []), received: 1, at: Self.start + 31_000)
+    #expect(again?.fields.cutSeconds == nil)
+  }
+
+  @Test func aTunnelsEndIsTakenOnceAndClosesItselfOtherwise() throws {
+    let (near, far) = try Descriptors.pair()
+    let end = TunnelEnd(owning: near)
+    var taken = end.take()
+    let number = taken?.raw
+    let isTwice = end.take() != nil
+    #expect(number == near)
+    #expect(!isTwice)
+    _ = TunnelEnd(owning: far)
+    #expect(!Descriptors.isOpen(far), "nobody took it")
+    #expect(Descriptors.isOpen(near))
+    taken.take()?.close()
+    #expect(!Descriptors.isOpen(near))
   }
 
   @Test func answersAreSortedByWhatTheyMean() {
@@ -159,6 +223,17 @@ struct PollExchangeTests {
     line.openingUntil = Ticks(milliseconds: 50)
     #expect(line.deadline == Ticks(milliseconds: 50))
   }
+}
+
+/// Bare descriptors.
+private enum Descriptors {
+  static func pair() throws -> (Int32, Int32) {
+    var numbers: [Int32] = [0, 0]
+    try #require(pipe(&numbers) == 0)
+    return (numbers[0], numbers[1])
+  }
+
+  static func isOpen(_ number: Int32) -> Bool { fcntl(number, F_GETFD) >= 0 }
 }
 
 struct TransportLadderTests {

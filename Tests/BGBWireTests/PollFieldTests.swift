@@ -50,6 +50,12 @@ struct PollFieldTests {
       PollAnswerFields({ $0 == "bgb-received" ? text : "1" }) == nil)
   }
 
+  @Test func withinASessionBothPlacesAreSaid() {
+    for missing in ["bgb-sent", "bgb-received"] {
+      #expect(PollRequestFields({ $0 == missing ? nil : $0 == "bgb-cut" ? nil : "1" }) == nil)
+    }
+  }
+
   @Test func secondsHaveTheirOwnBound() {
     #expect(PollRequestFields({ $0 == "bgb-poll" ? "4294967295" : nil })?.pollSeconds == .max)
     #expect(PollRequestFields({ $0 == "bgb-poll" ? "4294967296" : nil }) == nil)

@@ -83,6 +83,7 @@ struct PolledTransportTests {
     #expect(!pair.near.confirm(upTo: 1))
     #expect(pair.near.confirm(upTo: 2))
     #expect(pair.near.unconfirmed == (2, [3, 4]))
+    #expect(pair.near.unconfirmedCount == 2)
     #expect(pair.near.writtenCount == 4)
   }
 

@@ -45,6 +45,8 @@ final class AgentLink {
   var endpoint = ""
   /// Counts attempts, so that the answer to an older look-up is not taken for this one's.
   var attempt: UInt32 = 0
+  /// Counts tries to climb, for the same reason.
+  var climbs: UInt32 = 0
   /// TLS sessions by server, taken when the ticket arrived: OpenSSL forgets them on a reset.
   var tlsSessions: [String: [UInt8]] = [:]
   /// Whether it is on the list of links to flush.
@@ -64,6 +66,11 @@ final class AgentLink {
     self.endpoints = endpoints
     self.httpsEndpoints = httpsEndpoints
     self.session = session
+  }
+
+  /// The number that an answer for one of its slots must bear to be this attempt's.
+  func attempt(of slot: Token) -> UInt32? {
+    slot == climbToken ? climbTry?.number : attempt
   }
 
   /// The file that keeps the TLS session of a server.

@@ -9,10 +9,12 @@ import Transports
 extension AgentLoop {
   /// Begins a try.
   func beginClimb(_ link: AgentLink) {
-    guard link.climbTry == nil, !link.endpoints.isEmpty else { return }
+    // A step before this one in the same list may have ended the session, and the climb with it.
+    guard link.session.climb.isTrying, link.climbTry == nil, !link.endpoints.isEmpty else { return }
     let endpoint = link.endpoints[link.nextEndpoint % link.endpoints.count]
     link.nextEndpoint = (link.nextEndpoint + 1) % link.endpoints.count
-    link.climbTry = ClimbTry(endpoint: endpoint)
+    link.climbs &+= 1
+    link.climbTry = ClimbTry(endpoint: endpoint, number: link.climbs)
     resolve(endpoint, link, for: link.climbToken)
   }
 
@@ -124,7 +126,9 @@ extension AgentLoop {
 
   /// A try failed: the session over HTTPS goes on, if it still can.
   private func climbLost(_ link: AgentLink, _ reason: DisconnectReason) {
-    apply(link.session.climbLost(reason, at: loop.now), to: link)
+    let steps = link.session.climbLost(reason, at: loop.now)
+    if steps.isEmpty { closeClimb(link) }
+    apply(steps, to: link)
     armTimer(of: link)
   }
 

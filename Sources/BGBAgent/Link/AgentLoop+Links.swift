@@ -66,7 +66,8 @@ extension AgentLoop {
     guard let (host, port) = AgentLoop.parts(of: endpoint) else {
       return resolved(link, token, [])
     }
-    let (attempt, mailbox) = (link.attempt, mailbox)
+    guard let attempt = link.attempt(of: token) else { return }
+    let mailbox = mailbox
     do throws(Errno) {
       _ = try KernelThread.start(name: "resolve") {
         let found = (try? SocketAddress.resolve(host: host, port: port)) ?? []

@@ -47,12 +47,12 @@ extension AgentLoop {
     let (token, attempt, mailbox, stop) = (link.carrierToken, link.attempt, mailbox, stopFlag)
     do throws(Errno) {
       _ = try KernelThread.start(name: "proxy") {
-        let result: Result<Int32, TunnelError>
+        let result: Result<TunnelEnd, TunnelError>
         do throws(TunnelError) {
-          result = .success(
-            try ProxyTunnel.open(
-              to: host, port: port, through: proxy,
-              timeoutMilliseconds: AgentLoop.tunnelMilliseconds, shouldStop: { stop.isRaised }))
+          let number = try ProxyTunnel.open(
+            to: host, port: port, through: proxy,
+            timeoutMilliseconds: AgentLoop.tunnelMilliseconds, shouldStop: { stop.isRaised })
+          result = .success(TunnelEnd(owning: number))
         } catch {
           result = .failure(error)
         }
@@ -63,12 +63,12 @@ extension AgentLoop {
     }
   }
 
-  /// The proxy let us through, or not; `link` is nil when nobody waits for it any more.
-  func tunnelled(_ link: AgentLink?, _ result: Result<Int32, TunnelError>) {
+  /// The proxy let us through, or not.
+  func tunnelled(_ link: AgentLink, _ result: Result<TunnelEnd, TunnelError>) {
+    guard let line = link.polls, line.carrier == nil else { return }
     switch result {
-    case .success(let number):
-      let socket = Descriptor(owning: number)
-      guard let link, link.polls?.carrier == nil, link.polls != nil else { return socket.close() }
+    case .success(let end):
+      guard let socket = end.take() else { return }
       do throws(Errno) {
         try tune(socket.raw)
       } catch {
@@ -76,8 +76,7 @@ extension AgentLoop {
         return carrierFailed(link, .unreachable(error))
       }
       openCarrier(link, over: socket)
-    case .failure(let error):
-      if let link, link.polls != nil { carrierFailed(link, .proxy(error)) }
+    case .failure(let error): carrierFailed(link, .proxy(error))
     }
   }
 
@@ -217,7 +216,7 @@ extension AgentLoop {
     guard let channel = link.channel else { return }
     switch line.exchange.take(answer, at: loop.now) {
     case .goesOn(let bytes, let offset, let received):
-      link.pollSeconds = line.exchange.pollSeconds
+      link.pollSeconds = line.exchange.learnedSeconds
       guard channel.confirm(upTo: received), channel.deliver(bytes, at: offset) else {
         return lost(link, .notOurAnswer("out of step with the session"))
       }
@@ -227,7 +226,7 @@ extension AgentLoop {
     case .sessionGone:
       // Our own climb replaced it, and its Welcome is on the way: nothing is lost yet.
       if link.session.climb.isTrying { return closePolls(link) }
-      lost(link, .sessionGone)
+      lost(link, line.hasLostCarrier ? .restarted : .sessionGone)
     case .refused(let status, let words):
       lost(link, .notOurAnswer("the server answers \(status): \(words)"))
     case .notOurs(let words): lost(link, .notOurAnswer(words))
@@ -259,7 +258,9 @@ extension AgentLoop {
       !link.isLeaving
     else { return lost(link, reason) }
     closeCarrier(line)
-    line.exchange.carrierLost(confirmed: channel.unconfirmed.offset, at: loop.now)
+    line.hasLostCarrier = true
+    line.exchange.carrierLost(
+      confirmed: channel.unconfirmed.offset, isCut: reason != .cutAnswer, at: loop.now)
     line.opensAt =
       loop.now + UInt64.random(in: 0...AgentLoop.carrierPauseMilliseconds, using: &random)
     tell(link.identity.clientID, .carrierLost(reason))

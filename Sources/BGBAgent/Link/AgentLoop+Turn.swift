@@ -42,9 +42,11 @@ extension AgentLoop {
         desk.finished(key, result, at: moment)
       case .policyFetched(let client, let result): policyFetched(client, result)
       case .resolved(let token, let attempt, let addresses):
-        if let link = links[token], link.attempt == attempt { resolved(link, token, addresses) }
+        if let link = links[token], link.attempt(of: token) == attempt {
+          resolved(link, token, addresses)
+        }
       case .tunnelled(let token, let attempt, let result):
-        tunnelled(links[token].flatMap { $0.attempt == attempt ? $0 : nil }, result)
+        if let link = links[token], link.attempt == attempt { tunnelled(link, result) }
       case .stop(let reason): beginEnd(reason)
       case .renewCredentials: renewCredentials()
       case .call(let body): body(self)

@@ -52,8 +52,8 @@ public enum AgentLetter: Sendable {
   case policyFetched(ClientID, ActionResult)
   /// A host name was looked up; empty when it has no address.
   case resolved(Token, attempt: UInt32, [SocketAddress])
-  /// A proxy let us through: a connected descriptor that whoever takes the letter owns; or not.
-  case tunnelled(Token, attempt: UInt32, Result<Int32, TunnelError>)
+  /// A proxy let us through, or not.
+  case tunnelled(Token, attempt: UInt32, Result<TunnelEnd, TunnelError>)
   /// Say goodbye and end `run`.
   case stop(reason: String)
   /// Use what the files of certificates and keys say now, for the connections to come.

@@ -27,6 +27,7 @@ extension AgentSession {
   mutating func climbConnected(_ facts: SignInFacts, at now: Ticks) -> [SessionStep] {
     guard case .connecting = climb.state else { return [.dropClimb(.stopped)] }
     climb.signIn()
+    climbSignedIn = true
     return [.sendClimbing(.signIn(signIn(facts, fallback: .none)))]
   }
 

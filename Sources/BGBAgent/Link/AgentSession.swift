@@ -65,6 +65,8 @@ public enum DisconnectReason: Equatable, Sendable {
   case cutAnswer
   /// The server does not know the session over long polls any more.
   case sessionGone
+  /// The same, and its connection had been lost before: it has probably been started anew.
+  case restarted
   /// The server refused or ended the session with a code.
   case refused(UInt16)
   /// The server asked to come again.
@@ -128,6 +130,9 @@ public struct AgentSession: Sendable {
   /// Which transport is used, and why.
   public internal(set) var ladder: TransportLadder
   var climb = ClimbPlan()
+  /// Whether a climb from this session signed in: the server may have replaced the session for it,
+  /// however the climb ended for us.
+  var climbSignedIn = false
   let climbRules: ClimbRules
   var reconnect = Reconnect()
   var random: JitterRandom
@@ -194,6 +199,10 @@ public struct AgentSession: Sendable {
     case (.signedIn, .refused(let refused))
     where refused.code == CloseCode.replaced.rawValue && climb.isTrying:
       return []  // Replaced by our own climb: its Welcome is on the way.
+    case (.signedIn, .refused(let refused))
+    where refused.code == CloseCode.replaced.rawValue && climbSignedIn:
+      // By a climb that we had given up a moment too early.
+      return leave(.attemptFailed, .sessionGone, at: now)
     case (.signingIn, .refused(let refused)), (.signedIn, .refused(let refused)):
       let loss = LinkLoss.refused(
         CloseCode(rawValue: refused.code), retryAfterMilliseconds: refused.retryAfterMilliseconds)
@@ -275,6 +284,9 @@ public struct AgentSession: Sendable {
     else { return broken(.wrongState, at: now) }
     if ladder.mayClimb { climb.begin(at: now, rules: climbRules, using: &random) }
     state = .signedIn(since: now)
+    // What an earlier connection did not answer is nothing that this one owes.
+    unansweredSince = nil
+    climbSignedIn = false
     session = welcome.session
     policyURL = welcome.policyURL
     let seconds = max(welcome.keepAliveSeconds, Limits.keepAliveSecondsMinimum)

@@ -36,6 +36,9 @@ final class PollLine {
   var openingUntil = Ticks.never
   /// `host:port` of the HTTPS listener.
   let endpoint: String
+  /// Whether a carrier of this session was lost: a server that then does not know the session has
+  /// probably been started anew.
+  var hasLostCarrier = false
   /// The proxy on the way, and how it was found.
   var proxy: ProxyServer?
 
@@ -61,8 +64,13 @@ final class ClimbTry {
   var reader = FrameReader()
   /// The server of this try.
   let endpoint: String
+  /// Its number, so that a look-up for an earlier try is not taken for this one's.
+  let number: UInt32
 
-  init(endpoint: String) { self.endpoint = endpoint }
+  init(endpoint: String, number: UInt32) {
+    self.endpoint = endpoint
+    self.number = number
+  }
 }
 
 @available(*, unavailable)

@@ -48,7 +48,10 @@ struct PollExchange {
 
   private enum Under: Equatable {
     case login
+    /// Held by the server up to a poll's length.
     case poll(since: Ticks)
+    /// A held poll with a request behind it: the server answers it at once.
+    case superseded(since: Ticks)
     case goodbye
   }
 
@@ -56,6 +59,10 @@ struct PollExchange {
   private(set) var session: UInt64?
   /// How long the server holds a poll, as it said last.
   private(set) var pollSeconds: UInt32?
+  /// The length of polls that this path was found to allow; nil while nothing was learned of it.
+  private(set) var learnedSeconds: UInt32?
+  /// Whether the server was told of a cut in this session.
+  private var hasReportedCut = false
   private var under: [Under] = []
   /// How far our stream was sent on this carrier.
   private var sentUpTo: UInt64 = 0
@@ -66,17 +73,27 @@ struct PollExchange {
   /// Begins before the login.
   ///
   /// `pollSeconds` is what an earlier session of this episode learned of the path.
-  init(pollSeconds: UInt32?) { self.pollSeconds = pollSeconds }
+  init(pollSeconds: UInt32?) {
+    self.pollSeconds = pollSeconds
+    learnedSeconds = pollSeconds
+  }
 
   /// When something is due at the latest.
   var deadline: Ticks {
-    var nearest = restsUntil ?? .never
-    if case .poll(let since) = under.first { nearest = min(nearest, since + patience) }
-    return nearest
+    // A rest that another request outlasts is over with that one's answer.
+    let rest = under.isEmpty && !isOver ? restsUntil : nil
+    return min(rest ?? .never, answerDue)
   }
 
-  private var patience: UInt64 {
-    UInt64(pollSeconds ?? Limits.pollSeconds) * 1_000 + PollExchange.patienceMilliseconds
+  /// When the answer to the oldest request is overdue.
+  private var answerDue: Ticks {
+    switch under.first {
+    case .poll(let since):
+      let held = UInt64(pollSeconds ?? Limits.pollSeconds) * 1_000
+      return since + held + PollExchange.patienceMilliseconds
+    case .superseded(let since): return since + PollExchange.patienceMilliseconds
+    case .login, .goodbye, nil: return .never
+    }
   }
 
   /// Whether no request is under way.
@@ -105,7 +122,9 @@ struct PollExchange {
     guard hasNews ? under.count < 2 : under.isEmpty && (restsUntil.map { now >= $0 } ?? true)
     else { return nil }
     restsUntil = nil
+    if case .poll = under.first { under[0] = .superseded(since: now) }
     under.append(.poll(since: now))
+    if cutSeconds != nil { hasReportedCut = true }
     let known = Int(clamping: max(sentUpTo, unconfirmed.offset) &- unconfirmed.offset)
     let body = known == 0 ? unconfirmed.bytes : Array(unconfirmed.bytes.dropFirst(known))
     sentUpTo = max(end, sentUpTo)
@@ -154,8 +173,12 @@ struct PollExchange {
       return .notOurs("the answer of another session")
     }
     session = fields.session
-    pollSeconds = min(
-      Limits.pollSecondsMaximum, max(fields.pollSeconds, Limits.pollSecondsMinimum))
+    let told = min(Limits.pollSecondsMaximum, max(fields.pollSeconds, Limits.pollSecondsMinimum))
+    // Shorter after a cut was told: learned. From then on it follows the server, which also tries
+    // longer ones again; what the settings alone say is not remembered.
+    let isShorter = pollSeconds.map { told < $0 } ?? false
+    if learnedSeconds != nil || (hasReportedCut && isShorter) { learnedSeconds = told }
+    pollSeconds = told
     return .goesOn(bytes: answer.body, offset: fields.sent, received: fields.received)
   }
 
@@ -163,8 +186,10 @@ struct PollExchange {
   mutating func rest(at now: Ticks) { restsUntil = now + PollExchange.restMilliseconds }
 
   /// The carrier is gone: what was under way is void, and what was sent is sent again.
-  mutating func carrierLost(confirmed: UInt64, at now: Ticks) {
-    if case .poll(let since) = under.first {
+  ///
+  /// `isCut` says that it may have been the path's patience that ended.
+  mutating func carrierLost(confirmed: UInt64, isCut: Bool = true, at now: Ticks) {
+    if isCut, case .poll(let since) = under.first {
       cutSeconds = UInt32(clamping: now.since(since) / 1_000)
     }
     under = []
@@ -173,8 +198,5 @@ struct PollExchange {
   }
 
   /// Whether a poll's answer is overdue: the path swallowed it.
-  func isOverdue(at now: Ticks) -> Bool {
-    guard case .poll(let since) = under.first else { return false }
-    return now >= since + patience
-  }
+  func isOverdue(at now: Ticks) -> Bool { now >= answerDue }
 }

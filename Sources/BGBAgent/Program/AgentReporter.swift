@@ -95,6 +95,7 @@ extension DisconnectReason {
     case .proxy(let error): "the proxy: \(error)"
     case .notOurAnswer(let words): "what answers is not our server: \(words)"
     case .cutAnswer: "the connection ended in the middle of an answer"
+    case .restarted: "the server was probably started anew: it does not know our session any more"
     case .sessionGone: "the server does not know our session any more"
     case .refused(let code):
       "the server refused us: \(CloseCode(rawValue: code).map { "\($0)" } ?? "code \(code)")"

@@ -54,6 +54,8 @@ struct PollState {
   var gapSince: Ticks
   /// How long the next one is held.
   var length: PollLength
+  /// Bytes of its unconfirmed output that the shard's sum holds.
+  var countedBytes = 0
 }
 
 /// One connection, confined to its shard's thread.
@@ -129,6 +131,9 @@ final class Connection {
     case .awaitingFirst:
       let limit = role == .agent ? Limits.handshakeMilliseconds : Limits.requestMilliseconds
       nearest = (requestSince + limit, .protocolError)
+      // An answer that is still going out has the write deadline below; the next request is due
+      // only after it.
+      if role == .https, channel.outboundCount > 0 { nearest.at = .never }
     case .signedIn:
       let silence = keepAliveMilliseconds * Limits.keepAliveExpiryTenths / 10
       nearest = (lastHeard + silence, .keepAliveExpired)

@@ -22,6 +22,11 @@ extension Shard {
     while connection.condemned == nil,
       connection.phase == .awaitingFirst || connection.phase == .polling
     {
+      // Whoever asks and does not read is asked to wait: its answers are not piled up for it.
+      guard connection.channel.outboundCount <= Limits.outboundBytesMax else {
+        connection.channel.receives = false
+        break
+      }
       do throws(HTTPRefusal) {
         guard let request = try connection.requests?.next() else { break }
         // One request at a time: the next one of the same peer ends the poll that is held.
@@ -35,10 +40,27 @@ extension Shard {
         respond(.text(error.rawValue, "\(error)"), connection, keepAlive: false)
       }
     }
-    if connection.phase == .polling, connection.requests?.isEmpty ?? true {
-      connection.requestSince = .never
+    if connection.phase == .polling {
+      let isIdle = connection.requests?.isEmpty ?? true
+      if isIdle {
+        connection.requestSince = .never
+      } else if connection.requestSince == .never {
+        // Half of a request came behind the one that is held.
+        connection.requestSince = loop.now
+      }
     }
     rearmTimer(connection)
+  }
+
+  /// All that was queued for an HTTP peer has gone: its next request is due from here, and what it
+  /// sent meanwhile is read.
+  func answersAreSent(_ connection: Connection) {
+    guard connection.requests != nil, connection.condemned == nil else { return }
+    if connection.phase == .awaitingFirst { connection.requestSince = loop.now }
+    guard !connection.channel.receives else { return }
+    connection.channel.receives = true
+    if connection.channel.hasLeftovers { leftovers.append(connection.channel.token) }
+    nextRequests(connection)
   }
 
   private func handle(_ request: HTTPRequest, _ connection: Connection) {

@@ -86,6 +86,7 @@ extension Shard {
       respond(.text(409, "out of step with the session; log in"), carrier)
       return nil
     }
+    countUnconfirmed(session)
     session.lastHeard = loop.now
     return (session, fields)
   }
@@ -206,6 +207,14 @@ extension Shard {
     carrier.pollUntil = .never
     carrier.phase = .answering
     respond(.text(status, words), carrier, keepAlive: status == 410)
+  }
+
+  /// Keeps the sum of what polled sessions hold; their streams are outside the pool of blocks.
+  func countUnconfirmed(_ session: Connection) {
+    guard let counted = session.polls?.countedBytes else { return }
+    let count = session.condemned == nil ? session.channel.unconfirmedCount : 0
+    polledBytes += count - counted
+    session.polls?.countedBytes = count
   }
 
   /// A carrier that died, or a session: the other one learns of it.

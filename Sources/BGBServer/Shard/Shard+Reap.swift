@@ -13,6 +13,7 @@ extension Shard {
     guard connection.condemned == nil else { return }
     signOut(connection, reason)
     connection.condemned = reason
+    countUnconfirmed(connection)
     detachPoll(connection)
     condemned.append(connection.channel.token)
   }
@@ -52,6 +53,11 @@ extension Shard {
   }
 
   private func flush(_ connection: Connection) {
+    // Beyond the process's bound a session's output stays in its queue, where it counts as waiting.
+    if connection.polls != nil, polledBytes >= Limits.outboundBytesPerProcessMax {
+      answerPoll(of: connection)
+      return rearmTimer(connection)
+    }
     switch connection.channel.flush(now: loop.now) {
     case .progressed(let sent):
       if connection.polls == nil { counters.bytesOut &+= UInt64(sent) }
@@ -61,7 +67,11 @@ extension Shard {
       return condemn(
         connection, error.errno == Errno.timedOut.rawValue ? .halfOpen : .connectionLost)
     }
-    if connection.polls != nil { answerPoll(of: connection) }
+    if connection.polls != nil {
+      countUnconfirmed(connection)
+      answerPoll(of: connection)
+    }
+    if connection.channel.outboundCount == 0 { answersAreSent(connection) }
     if connection.channel.outboundCount > 0 {
       // The write deadline may be nearer than what the timer waits for.
       rearmTimer(connection)

@@ -70,6 +70,8 @@ final class Shard {
   var isAcceptingPaused = false
   /// Sessions over long polls: connections without a socket.
   var polledSessions = 0
+  /// Output of all polled sessions that their agents have not confirmed, in bytes.
+  var polledBytes = 0
   /// The HTTP connections of each client that has any, oldest first.
   var httpConnections: [ClientID: [Token]] = [:]
 

@@ -16,6 +16,7 @@ extension Shard {
     line("connections", "gauge", "Open sockets.", connections.count - polledSessions)
     line("polled_sessions", "gauge", "Sessions over long polls.", polledSessions)
     line("online_clients", "gauge", "Clients signed in.", registry.onlineCount)
+    line("polled_bytes", "gauge", "Unconfirmed output of long polls.", polledBytes)
     for kind in ChannelKind.allCases {
       line(
         "online_clients_\(kind.name)", "gauge", "Clients signed in over \(kind.name).",

@@ -26,15 +26,21 @@ public struct PollRequestFields: Equatable, Sendable {
     self.cutSeconds = cutSeconds
   }
 
-  /// Reads the fields; nil when one that is there is no number.
+  /// Reads the fields; nil when one that is there is no number, or one that a session needs is not
+  /// there.
   ///
   /// `field` gives the value of a field by its name in lower case.
   public init?(_ field: (String) -> String?) {
     self.init()
     do throws(PollField.Fault) {
       session = try PollField.session.read(field)
-      sent = try PollField.sent.read(field) ?? 0
-      received = try PollField.received.read(field) ?? 0
+      let places: (sent: UInt64?, received: UInt64?) = (
+        try PollField.sent.read(field), try PollField.received.read(field)
+      )
+      // Within a session both are said; a guess would drop bytes.
+      guard session == nil || (places.sent != nil && places.received != nil) else { return nil }
+      sent = places.sent ?? 0
+      received = places.received ?? 0
       pollSeconds = try PollField.poll.read(field)
       cutSeconds = try PollField.cut.read(field)
     } catch {

@@ -33,6 +33,28 @@ struct PollLengthTests {
     #expect(length.seconds == 300)
   }
 
+  @Test func cutsThatAreNotAlikeTeachNothing() {
+    var length = PollLength(configured: 300, asked: nil)
+    for seconds in [250, 6, 90, 30, 200, 10] as [UInt32] {
+      let changed = length.wasCut(after: seconds)
+      #expect(!changed)
+    }
+    #expect(length.seconds == 300)
+    let learned = length.wasCut(after: 11)
+    #expect(learned, "two alike in a row do")
+    #expect(length.seconds == 7)
+  }
+
+  @Test func whatWasLearnedIsTriedAgain() {
+    var length = PollLength(configured: 60, asked: 45)
+    for _ in 1..<PollLength.heldBeforeLonger { length.wasHeld() }
+    #expect(length.seconds == 45)
+    length.wasHeld()
+    #expect(length.seconds == 56)
+    for _ in 0..<2 * PollLength.heldBeforeLonger { length.wasHeld() }
+    #expect(length.seconds == 60, "never more than the settings say")
+  }
+
   @Test func earlyCutsTeachNothing() {
     var length = PollLength(configured: 300, asked: nil)
     for _ in 0..<10 {

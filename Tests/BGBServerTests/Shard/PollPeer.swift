@@ -15,11 +15,20 @@ final class PollPeer {
   private let channel: ByteChannel
   private let pool = BlockPool(blockSize: 4096, limit: 1_024)
   private var buffer = ReceiveBuffer()
-  private var reader = HTTPAnswerReader()
+  private var reader = HTTPAnswerReader(limits: PollPeer.limits)
+  /// While false, nothing is read from the socket.
+  var reads = true
   private var isSecure = false
   private var waiting: [UInt8] = []
   private(set) var answers: [HTTPAnswer] = []
   private(set) var isClosed = false
+
+  /// Policies may be long.
+  private static let limits: HTTPLimits = {
+    var limits = HTTPLimits()
+    limits.bodyBytesMax = 1 << 20
+    return limits
+  }()
 
   init(_ harness: ShardHarness, _ clientID: ClientID, context: TLSContext? = nil) throws {
     self.clientID = clientID
@@ -59,6 +68,7 @@ final class PollPeer {
       waiting = []
     }
     _ = channel.flush(now: .zero)
+    guard reads else { return }
     while true {
       switch channel.receive(into: &buffer) {
       case .progressed: reader.append(buffer.bytes)

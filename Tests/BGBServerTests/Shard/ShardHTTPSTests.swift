@@ -61,6 +61,72 @@ struct ShardHTTPSTests {
     #expect(session.isOnline, "the session waits for another connection")
   }
 
+  @Test func halfARequestThatCameWithTheHeldOneIsCutToo() throws {
+    let harness = try ShardHarness()
+    let session = try PollSession(harness, 1)
+    var bytes = "POST /bgb/continue HTTP/1.1\r\nHost: mp\r\n"
+    for line in session.fields(session.sent) { bytes += line + "\r\n" }
+    session.peer.send(Array((bytes + "\r\nPOST /bgb/cont").utf8))
+    #expect(try session.settle() == 0)
+    try harness.pass(9_999)
+    session.peer.turn()
+    #expect(!session.peer.isClosed)
+    try harness.pass(1)
+    try harness.turn("cut") {
+      session.peer.turn()
+      return session.peer.isClosed
+    }
+  }
+
+  @Test func whoAsksAndDoesNotReadIsNotAnsweredWithoutEnd() throws {
+    let harness = try ShardHarness()
+    let session = try PollSession(harness, 1)
+    let peer = session.peer
+    let question = Array("GET /bgb/self HTTP/1.1\r\nHost: mp\r\n\r\n".utf8)
+    for _ in 0..<2_000 { peer.send(question) }
+    peer.reads = false
+    try harness.turn("the server stops reading") {
+      peer.turn()
+      var isPaused = false
+      harness.shard.connections.forEach { _, connection in
+        if connection.requests != nil, !connection.channel.receives { isPaused = true }
+      }
+      return isPaused
+    }
+    let views = harness.shard.counters.views
+    #expect(views < 2_000)
+    var waiting = 0
+    harness.shard.connections.forEach { _, one in waiting += one.channel.outboundCount }
+    #expect(waiting <= Limits.outboundBytesMax + 4_096, "one answer beyond the bound at most")
+    peer.reads = true
+    try harness.turn("all are answered in the end") {
+      peer.turn()
+      return peer.answers.count == 2_001
+    }
+  }
+
+  @Test func anAnswerThatIsStillGoingOutIsNotCutByTheNextRequestsDeadline() throws {
+    let harness = try ShardHarness()
+    let session = try PollSession(harness, 1)
+    session.peer.get("/bgb/policy")
+    try harness.turn("the question") {
+      session.peer.turn()
+      return !harness.policyQuestions.isEmpty
+    }
+    session.peer.reads = false
+    let question = try #require(harness.policyQuestions.first)
+    let body = [UInt8](repeating: 0x20, count: 900_000)
+    harness.shardBox.post(.answer(question.token, HTTPResponse(status: 200, body: body)))
+    try harness.settle()
+    try harness.pass(12_000)
+    session.peer.reads = true
+    try harness.turn("the whole policy") {
+      session.peer.turn()
+      return session.peer.answers.count == 2
+    }
+    #expect(session.peer.answers[1].body.count == 900_000)
+  }
+
   @Test func aConnectionWithoutARequestIsCutAfterTenSeconds() throws {
     let harness = try ShardHarness()
     let session = try PollSession(harness, 1)

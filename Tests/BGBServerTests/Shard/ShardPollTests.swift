@@ -91,9 +91,13 @@ struct ShardPollTests {
     session.poll()
     try session.take(await: "the same push again")
     #expect(session.pushes.count == 1)
+    #expect(harness.shard.polledBytes > 0, "kept until it is confirmed")
     let push = try #require(session.pushes.first)
     session.poll([outcome(push)])
     try session.take(await: "the confirmation")
+    session.poll()
+    #expect(try session.settle() == 0)
+    #expect(harness.shard.polledBytes == 0)
     #expect(harness.shard.counters.pushes == 1, "repeated by the stream, not pushed anew")
     #expect(harness.journalled.count == 1)
   }
@@ -166,6 +170,7 @@ struct ShardPollTests {
     #expect(!session.isOnline)
     #expect(harness.shard.registry.record(of: session.clientID)?.reason == .connectionLost)
     #expect(harness.shard.polledSessions == 0)
+    #expect(harness.shard.polledBytes == 0)
     #expect(harness.shard.connections.count == 0)
   }
 
