@@ -37,16 +37,6 @@ extension ByteChannel {
     }
   }
 
-  /// Bytes of our stream that were flushed so far, confirmed or not.
-  public var writtenCount: UInt64 {
-    switch transport {
-    case .polled(let polled): polled.written
-    case .plain: 0
-    case .tls: 0
-    case .closed: 0
-    }
-  }
-
   /// Bytes of the peer's stream that were taken so far.
   public var receivedCount: UInt64 {
     switch transport {

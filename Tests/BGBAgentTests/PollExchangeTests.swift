@@ -88,7 +88,6 @@ struct PollExchangeTests {
     _ = exchange.next(unconfirmed: (3, []), received: 1, at: Self.start + 1_000)
     _ = exchange.next(unconfirmed: (3, [7]), received: 1, at: Self.start + 2_000)
     exchange.carrierLost(confirmed: 3, at: Self.start + 31_000)
-    #expect(exchange.isIdle)
     let again = exchange.next(unconfirmed: (3, [7]), received: 1, at: Self.start + 31_000)
     #expect(again?.body == [7])
     #expect(again?.fields == PollRequestFields(session: 5, sent: 3, received: 1))

@@ -40,8 +40,7 @@ extension AgentLoop {
     guard let (host, port) = AgentLoop.parts(of: line.endpoint) else {
       return lost(link, .unresolved)
     }
-    line.proxy = (link.identity.proxy ?? configuration.proxy)?.proxy(for: host).server
-    guard let proxy = line.proxy else {
+    guard let proxy = (link.identity.proxy ?? configuration.proxy)?.proxy(for: host).server else {
       return resolve(line.endpoint, link, for: link.carrierToken)
     }
     let (token, attempt, mailbox, stop) = (link.carrierToken, link.attempt, mailbox, stopFlag)

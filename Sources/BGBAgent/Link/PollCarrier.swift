@@ -2,7 +2,6 @@
 // the session's streams are in the link's channel, the requests under way in its exchange.
 
 import BGBWire
-import HTTPClient
 import Reactor
 import Transports
 
@@ -12,11 +11,8 @@ final class PollCarrier {
   let channel: ByteChannel
   /// Whether TLS stands.
   var isOpen = false
-  /// Cuts what arrives into answers.
-  var answers = HTTPAnswerReader(limits: PollCarrier.limits)
-
-  /// An answer holds at most what a session may have unconfirmed.
-  private static let limits = HTTPLimits()
+  /// Cuts what arrives into answers, whose bodies are bounded as a session's unconfirmed output is.
+  var answers = HTTPAnswerReader()
 
   init(_ channel: ByteChannel) { self.channel = channel }
 }
@@ -39,8 +35,6 @@ final class PollLine {
   /// Whether a carrier of this session was lost: a server that then does not know the session has
   /// probably been started anew.
   var hasLostCarrier = false
-  /// The proxy on the way, and how it was found.
-  var proxy: ProxyServer?
 
   init(endpoint: String, pollSeconds: UInt32?) {
     self.endpoint = endpoint

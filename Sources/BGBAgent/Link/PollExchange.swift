@@ -96,9 +96,6 @@ struct PollExchange {
     }
   }
 
-  /// Whether no request is under way.
-  var isIdle: Bool { under.isEmpty }
-
   // MARK: Out
 
   /// The request to send now, if there is one.
