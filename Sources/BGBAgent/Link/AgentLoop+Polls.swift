@@ -72,10 +72,10 @@ extension AgentLoop {
         try tune(socket.raw)
       } catch {
         socket.close()
-        return carrierFailed(link, .unreachable(error))
+        return lost(link, .unreachable(error))
       }
       openCarrier(link, over: socket)
-    case .failure(let error): carrierFailed(link, .proxy(error))
+    case .failure(let error): lost(link, .proxy(error))
     }
   }
 
@@ -84,7 +84,7 @@ extension AgentLoop {
     do throws(ConnectFault) {
       openCarrier(link, over: try openSocket(link, at: addresses))
     } catch {
-      carrierFailed(link, error.reason)
+      lost(link, error.reason)
     }
   }
 
@@ -98,7 +98,7 @@ extension AgentLoop {
         outboundBytesMax: 4 * Limits.outboundBytesMax, now: loop.now)
       line.carrier = PollCarrier(channel)
     } catch {
-      return carrierFailed(link, .lost(error))
+      return lost(link, .lost(error))
     }
     shakeCarrier(link)
   }
@@ -107,10 +107,10 @@ extension AgentLoop {
     guard let line = link.polls, let carrier = line.carrier else { return }
     switch carrier.channel.handshake() {
     case .wouldBlock: settleCarrier(link, carrier)
-    case .failed(let error): carrierFailed(link, .lost(error))
+    case .failed(let error): lost(link, .lost(error))
     case .done:
       if let refusal = refusal(of: carrier.channel.peer) {
-        return carrierFailed(link, .notOurServer(refusal))
+        return lost(link, .notOurServer(refusal))
       }
       carrier.isOpen = true
       line.openingUntil = .never
@@ -245,13 +245,15 @@ extension AgentLoop {
   /// Does what is due by the polls' own clock.
   func tickPolls(_ link: AgentLink) {
     guard let line = link.polls else { return }
-    if loop.now >= line.openingUntil { return carrierFailed(link, .attemptTimedOut) }
+    if loop.now >= line.openingUntil { return lost(link, .attemptTimedOut) }
     if loop.now >= line.opensAt { return openCarrier(link) }
     if line.exchange.isOverdue(at: loop.now) { return carrierLost(link, .silent) }
     poll(link)
   }
 
   /// A socket that worked is gone: the session goes on over another one.
+  ///
+  /// One that cannot be had is no such case: it ends the session, or the attempt.
   private func carrierLost(_ link: AgentLink, _ reason: DisconnectReason) {
     guard let line = link.polls, let channel = link.channel, link.session.isSignedIn,
       !link.isLeaving
@@ -264,11 +266,6 @@ extension AgentLoop {
       loop.now + UInt64.random(in: 0...AgentLoop.carrierPauseMilliseconds, using: &random)
     tell(link.identity.clientID, .carrierLost(reason))
     armTimer(of: link)
-  }
-
-  /// A socket could not be had.
-  private func carrierFailed(_ link: AgentLink, _ reason: DisconnectReason) {
-    lost(link, reason)
   }
 
   private func closeCarrier(_ line: PollLine) {

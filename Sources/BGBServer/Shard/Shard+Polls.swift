@@ -141,7 +141,6 @@ extension Shard {
       counters.pollsSuperseded &+= 1
       endPoll(on: old)
     }
-    // The address that is shown is where the client is now.
     hold(carrier, for: session)
   }
 
@@ -160,7 +159,7 @@ extension Shard {
   /// Called by the flush, after what was queued went into the polled stream.
   func answerPoll(of session: Connection) {
     guard let token = session.polls?.carrier, let carrier = connections[token] else { return }
-    guard !session.channel.unconfirmed.bytes.isEmpty else { return }
+    guard session.channel.unconfirmedCount > 0 else { return }
     finishPoll(on: carrier, of: session)
     nextRequests(carrier)
   }
@@ -221,11 +220,7 @@ extension Shard {
   func detachPoll(_ connection: Connection) {
     if let token = connection.heldFor {
       connection.heldFor = nil
-      guard let session = connections[token], session.polls?.carrier == connection.channel.token
-      else { return }
-      session.polls?.carrier = nil
-      session.polls?.gapSince = loop.now
-      rearmTimer(session)
+      if let session = connections[token] { release(connection, of: session) }
     } else if let token = connection.polls?.carrier, let carrier = connections[token] {
       connection.polls?.carrier = nil
       if carrier.condemned == nil, carrier.phase == .polling {
