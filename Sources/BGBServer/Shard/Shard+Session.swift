@@ -96,6 +96,7 @@ extension Shard {
       return refuse(connection, .overloaded, retryAfterMilliseconds: 10_000)
     }
     counters.outcomes &+= 1
+    if report.outcome.state.isFinal { counters.finalOutcomes &+= 1 }
     var pushes: UInt32 = 0
     let effect = ledger.answer(
       report.outcome.taskID, from: clientID, state: report.outcome.state)

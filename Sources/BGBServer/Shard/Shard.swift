@@ -158,6 +158,7 @@ struct ShardCounters: Equatable {
   var pushes: UInt64 = 0
   var acknowledgements: UInt64 = 0
   var outcomes: UInt64 = 0
+  var finalOutcomes: UInt64 = 0
   var repeatedOutcomes: UInt64 = 0
   var tasks: UInt64 = 0
   var framesIn: UInt64 = 0

@@ -40,6 +40,7 @@ extension Shard {
     count("pushes", "Tasks pushed.", counters.pushes)
     count("acknowledgements", "Tasks acknowledged.", counters.acknowledgements)
     count("outcomes", "Outcomes received.", counters.outcomes)
+    count("outcomes_final", "Outcomes received that end a task.", counters.finalOutcomes)
     count("outcomes_repeated", "Outcomes known before.", counters.repeatedOutcomes)
     count("tasks", "Tasks taken over.", counters.tasks)
     count("frames_in", "Frames received.", counters.framesIn)
