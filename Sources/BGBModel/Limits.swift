@@ -88,8 +88,11 @@ public enum Limits {
   public static let keepAliveSecondsMinimum: UInt32 = 1
   /// A client is offline after this many tenths of a keep-alive interval without a message: 1.5.
   public static let keepAliveExpiryTenths: UInt64 = 15
-  /// TCP connect, TLS handshake and sign-in together, from accept.
+  /// TLS handshake and sign-in together, from the begin of the handshake.
   public static let handshakeMilliseconds: UInt64 = 10_000
+  /// From accept to the begin of the handshake; shorter than an agent's patience with a connect, so
+  /// that no handshake is begun with somebody who has gone.
+  public static let parkedMilliseconds: UInt64 = 8_000
   /// A whole HTTP request, from the moment that it may be sent: idle time and slow bytes alike.
   public static let requestMilliseconds: UInt64 = 10_000
   /// How long the server holds a poll by default: five minutes.

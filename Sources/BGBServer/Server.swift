@@ -128,7 +128,7 @@ struct Server {
   /// Refuses to start with fewer files than connections: better now than in the middle of a storm.
   private func checkFileLimit() throws(StartError) {
     // Listeners, the database, the journal, logs and reports besides.
-    let needed = UInt64(max(0, settings.connectionsMax)) + 128
+    let needed = UInt64(max(0, settings.connectionsMax + settings.shard.parkedMax)) + 128
     guard let files = try? ProcessLimits.raiseOpenFiles(), files < needed else { return }
     throw StartError(
       description: "connections-max \(settings.connectionsMax) needs \(needed) open files and this "

@@ -109,7 +109,7 @@ struct ServerSettings: DescribedSettings {
       SettingDescription(
         "connections-max", "number", default: "18000", "Connections at most; needs as many files."),
       SettingDescription(
-        "handshakes-max", "number", default: "256", "TLS handshakes under way at most."),
+        "handshakes-max", "number", default: "128", "TLS handshakes under way at most."),
       SettingDescription("log.file", "path", "The log; without it, the standard error stream."),
       SettingDescription(
         "log.format", "text|cmtrace|json", default: "text", "How lines are spelled."),

@@ -11,18 +11,28 @@ public import BGBModel
 /// hold. After an error the stream has no meaning any more; the reader stays failed.
 public struct FrameReader: Sendable {
   private var buffer: [UInt8] = []
-  private var position = 0
-  private var bodyBytesMax: Int
+  // Small numbers: a server has a reader for each of its clients.
+  private var readTo: UInt32 = 0
+  private var bodyMax: UInt32
   private var failure: WireError?
 
   /// Begins at a frame's first byte, refusing bodies of more than `bodyBytesMax` bytes.
-  public init(bodyBytesMax: Int = Limits.frameBodyBytesMax) { self.bodyBytesMax = bodyBytesMax }
+  public init(bodyBytesMax: Int = Limits.frameBodyBytesMax) {
+    bodyMax = UInt32(clamping: bodyBytesMax)
+  }
+
+  private var position: Int {
+    get { Int(readTo) }
+    set { readTo = UInt32(clamping: newValue) }
+  }
 
   /// Bytes that were fed and not yet returned as messages.
   public var bufferedBytes: Int { buffer.count - position }
 
   /// Allows bodies up to a greater size from here on: once the peer's identity is known.
-  public mutating func raiseLimit(to bytes: Int) { bodyBytesMax = max(bodyBytesMax, bytes) }
+  public mutating func raiseLimit(to bytes: Int) {
+    bodyMax = max(bodyMax, UInt32(clamping: bytes))
+  }
 
   /// Takes bytes that were read; after an error they are dropped.
   public mutating func append(_ bytes: Span<UInt8>) {
@@ -61,7 +71,7 @@ public struct FrameReader: Sendable {
     let header = FrameHeader(
       kind: buffer[position], flags: buffer[position + 1],
       bodyBytes: Int(buffer[position + 2]) << 8 | Int(buffer[position + 3]))
-    let kind = try header.check(bodyBytesMax: bodyBytesMax)
+    let kind = try header.check(bodyBytesMax: Int(bodyMax))
     let frameBytes = Limits.frameHeaderBytes + header.bodyBytes
     guard bufferedBytes >= frameBytes else {
       compact()

@@ -218,6 +218,10 @@ int clinux_shutdown(int fd, int how) { return shutdown(fd, how); }
 
 ptrdiff_t clinux_receive(int fd, void *bytes, size_t count) { return recv(fd, bytes, count, 0); }
 
+ptrdiff_t clinux_peek(int fd, void *bytes, size_t count) {
+  return recv(fd, bytes, count, MSG_PEEK);
+}
+
 ptrdiff_t clinux_send(int fd, const void *bytes, size_t count) {
   return send(fd, bytes, count, MSG_NOSIGNAL);
 }

@@ -16,6 +16,13 @@ public enum Transport: ~Copyable {
   /// Closed: the descriptor is gone and its number may be another connection's.
   case closed
 
+  /// What it was; it is closed from now on.
+  mutating func take() -> Transport {
+    let was = consume self
+    self = .closed
+    return was
+  }
+
   /// Steps the handshake; a transport without one is done at once.
   public mutating func handshake() -> HandshakeStep {
     switch consume self {

@@ -17,6 +17,14 @@ extension Shard {
     guard life == .serving else {
       return refuse(connection, .shuttingDown, retryAfterMilliseconds: 5_000)
     }
+    // A client that is here already replaces itself and takes no more room.
+    if connection.polls == nil, registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)]
+      >= settings.connectionsMax, registry.token(of: clientID) == nil
+    {
+      return refuse(
+        connection, .overloaded,
+        retryAfterMilliseconds: UInt32(clamping: returnWindowMilliseconds))
+    }
     let now = wallNow
     connection.session.welcomed()
     connection.phase = .signedIn
@@ -30,7 +38,8 @@ extension Shard {
           version: ProtocolVersion.current, serverID: identity.serverID,
           session: connection.sessionNumber, serverTime: now,
           keepAliveSeconds: settings.keepAliveSeconds,
-          crashWindowSeconds: settings.crashWindowSeconds, policyURL: settings.policyURL)),
+          crashWindowSeconds: UInt32(clamping: (returnWindowMilliseconds + 999) / 1_000),
+          policyURL: settings.policyURL)),
       connection)
     log.debug(
       "signed in",

@@ -107,7 +107,7 @@ extension Shard {
     case .housekeeping:
       keepHouse()
       _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
-    case .pacedPush, .acceptAgain: return
+    case .pacedPush, .acceptAgain, .admissionCheck: return
     case .drainDeadline: life = .done
     }
   }

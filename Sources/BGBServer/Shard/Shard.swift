@@ -28,6 +28,7 @@ final class Shard {
     case pacedPush = 203
     case acceptAgain = 204
     case drainDeadline = 205
+    case admissionCheck = 206
   }
 
   /// Where a shard is in its life.
@@ -62,8 +63,12 @@ final class Shard {
   var scratch = ReceiveBuffer()
   var letters: [ShardLetter] = []
   var handshakes = HandshakeBudget(nanosecondsPerTurn: 10_000_000)
+  var admission = Admission()
+  var meter = HandshakeMeter()
+  /// Connections in a handshake.
   var handshakesUnderWay = 0
-  var handshakesReady: [Token] = []
+  /// Connections that are parked or in a handshake.
+  var newcomers = 0
   var leftovers: [Token] = []
   var dirty: [Token] = []
   var condemned: [Token] = []
@@ -151,6 +156,7 @@ struct ShardCounters: Equatable {
   var handshakesFull: UInt64 = 0
   var handshakesResumed: UInt64 = 0
   var handshakesFailed: UInt64 = 0
+  var handshakesCut: UInt64 = 0
   var signIns: UInt64 = 0
   var refused: UInt64 = 0
   var takeovers: UInt64 = 0

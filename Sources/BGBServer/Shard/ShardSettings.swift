@@ -7,8 +7,13 @@ import BGBModel
 struct ShardSettings: Sendable, Equatable {
   /// Connections at most; the listener rests while there are so many.
   var connectionsMax = 18_000
-  /// Handshakes under way at most; beyond it accepting rests, so that a storm bounds itself.
-  var handshakesMax = 256
+  /// Handshakes under way at most: each holds some 40 KB until it is done.
+  var handshakesMax = 128
+  /// Newcomers at most, those in a handshake and those that wait for one; beyond it accepting rests
+  /// and the kernel's queue holds them.
+  var parkedMax = 1_024
+  /// How long a handshake may keep its place when others wait and all places are taken.
+  var handshakePatienceMilliseconds: UInt64 = 2_000
   /// Time for handshakes in one turn, in nanoseconds: what a push may wait because of a storm.
   var handshakeBudgetNanoseconds: UInt64 = 10_000_000
   /// Accepts in one turn.
