@@ -18,8 +18,9 @@ extension Shard {
       return refuse(connection, .shuttingDown, retryAfterMilliseconds: 5_000)
     }
     // A client that is here already replaces itself and takes no more room.
-    if connection.polls == nil, registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)]
-      >= settings.connectionsMax, registry.token(of: clientID) == nil
+    if connection.polls == nil,
+      registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)]
+        >= settings.connectionsMax, registry.token(of: clientID) == nil
     {
       return refuse(
         connection, .overloaded,
