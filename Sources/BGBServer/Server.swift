@@ -42,6 +42,7 @@ struct Server {
   ///
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
+    ProcessMemory.prepare()
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()

@@ -79,28 +79,36 @@ public struct MerkleTree: Sendable {
     siblings(of: index).map { Array(nodes[$0 * Limits.hashBytes..<($0 + 1) * Limits.hashBytes]) }
   }
 
-  /// The same path as its hashes one after the other: one allocation, for frames.
-  public func flatPath(at index: Int) -> [UInt8] {
-    var path: [UInt8] = []
-    path.reserveCapacity(levelStarts.count * Limits.hashBytes)
-    for sibling in siblings(of: index) {
+  /// How many hashes the path of a leaf has; 0 for no such leaf.
+  public func pathCount(at index: Int) -> Int {
+    var count = 0
+    forEachSibling(of: index) { _ in count += 1 }
+    return count
+  }
+
+  /// Appends the same path as its hashes one after the other, for frames.
+  public func writePath(at index: Int, into writer: inout ByteWriter) {
+    forEachSibling(of: index) { sibling in
       let start = sibling * Limits.hashBytes
-      path += nodes[start..<start + Limits.hashBytes]
+      writer.raw(nodes[start..<start + Limits.hashBytes])
     }
-    return path
   }
 
   private func siblings(of leaf: Int) -> [Int] {
-    guard leaf >= 0, leaf < count else { return [] }
     var siblings: [Int] = []
+    forEachSibling(of: leaf) { siblings.append($0) }
+    return siblings
+  }
+
+  private func forEachSibling(of leaf: Int, _ body: (Int) -> Void) {
+    guard leaf >= 0, leaf < count else { return }
     var index = leaf
     for level in levelStarts.indices.dropLast() {
       let width = levelStarts[level + 1] - levelStarts[level]
       let sibling = index ^ 1
-      if sibling < width { siblings.append(levelStarts[level] + sibling) }
+      if sibling < width { body(levelStarts[level] + sibling) }
       index /= 2
     }
-    return siblings
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

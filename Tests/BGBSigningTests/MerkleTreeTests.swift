@@ -43,7 +43,10 @@ func clients(_ count: Int) -> [ClientID] {
     for index in leaves.indices {
       let path = tree.path(at: index)
       #expect(path == slowPath(index, leaves[...]))
-      #expect(tree.flatPath(at: index) == path.flatMap { $0 })
+      var writer = ByteWriter()
+      tree.writePath(at: index, into: &writer)
+      #expect(writer.bytes == path.flatMap { $0 })
+      #expect(tree.pathCount(at: index) == path.count)
       #expect(
         MerkleTree.verify(
           leaf: leaves[index], index: index, count: count, path: path, root: tree.root))

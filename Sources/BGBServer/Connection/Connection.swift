@@ -105,6 +105,11 @@ final class Connection {
   var timerDeadline = Ticks.never
   /// Pushes that were written and not acknowledged.
   var unacknowledged: UInt16 = 0
+  /// Its leaf in the task pushed last: the answer is most likely to that one.
+  var lastLeaf: UInt32 = 0
+  /// Its outcomes up to this sequence are durable, and those up to that one it has been told of.
+  var storedUpTo: UInt64 = 0
+  var confirmedUpTo: UInt64 = 0
   /// Pushes that wait for acknowledgements.
   var waitingOrders: [PushOrder] = []
   /// What only HTTP peers and sessions over long polls have; nil for a session over TCP.

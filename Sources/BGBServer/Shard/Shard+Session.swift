@@ -87,7 +87,8 @@ extension Shard {
     guard let clientID = connection.clientID else { return }
     counters.acknowledgements &+= 1
     let outcome = TaskOutcome(taskID: ack.taskID, state: .delivered, at: wallNow)
-    switch ledger.answer(ack.taskID, from: clientID, state: .delivered) {
+    let guess = Int(connection.lastLeaf)
+    switch ledger.answer(ack.taskID, from: clientID, guess: guess, state: .delivered) {
     case .news(let pushes):
       outcomes.note(
         OutcomeRecord(
@@ -109,7 +110,8 @@ extension Shard {
     if report.outcome.state.isFinal { counters.finalOutcomes &+= 1 }
     var pushes: UInt32 = 0
     let effect = ledger.answer(
-      report.outcome.taskID, from: clientID, state: report.outcome.state)
+      report.outcome.taskID, from: clientID, guess: Int(connection.lastLeaf),
+      state: report.outcome.state)
     switch effect {
     case .news(let count): pushes = count
     case .unknownTask: break

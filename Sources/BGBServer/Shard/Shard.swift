@@ -82,14 +82,21 @@ final class Shard {
 
   var registry = ClientRegistry()
   var ledger = PushLedger()
-  var templates: [TaskID: PushTemplate] = [:]
+  /// Where the frame of a push is put together, one after the other.
+  var pushFrame = ByteWriter(capacity: 1_024)
   var denied: Set<ClientID> = []
   var lastSession: UInt64 = 0
   var lastPushID: UInt64 = 0
 
   var outcomes = OutcomeDesk()
+  /// Sessions that are told of durable outcomes in this turn.
+  var unconfirmed: [Token] = []
   var reports: ReportDesk
   var counters = ShardCounters()
+  /// Handshakes and outcomes so far when memory was given back last.
+  var loadAtTrim: UInt64 = 0
+  /// So many handshakes and outcomes leave memory behind that is worth giving back.
+  static let loadWorthTrim: UInt64 = 1_000
   var isSiteReachable = true
   var isJournalReady = false
   var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
@@ -115,7 +122,8 @@ final class Shard {
     // A client over HTTPS takes two slots: its session's and its socket's.
     connections = SlotTable(limit: settings.connectionsMax * 2)
     pool = BlockPool(
-      blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096, keptMax: 256)
+      blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
+      keptMax: settings.pushesPerTurn)
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)

@@ -20,8 +20,11 @@ struct ShardSettings: Sendable, Equatable {
   var acceptsPerTurn = 64
   /// Targets looked at and pushes made in one turn.
   var looksPerTurn = 4_096
-  /// Pushes made in one turn.
-  var pushesPerTurn = 512
+  /// Pushes made in one turn; each takes a block of output until it is flushed.
+  var pushesPerTurn = 128
+  /// Whether agents are told at once that outcomes are durable; otherwise with the next frame they
+  /// get.
+  var confirmsAtOnce = false
   /// Keep-alive interval that agents are told.
   var keepAliveSeconds = Limits.keepAliveSeconds
   /// Window over which agents come back after a crash.

@@ -65,6 +65,29 @@ struct ShardTests {
     try harness.turn("confirmation", with: [agent]) { agent.stored == [1] }
   }
 
+  /// A confirmation waits for company: one frame for all that became durable, with the next one
+  /// that goes to the agent.
+  @Test func confirmationsTravelWithTheNextFrame() throws {
+    let harness = try ShardHarness { $0.confirmsAtOnce = false }
+    let agent = try harness.signedIn(1)
+    harness.shardBox.post(.task(try plan(harness, targets: 1)))
+    try harness.turn("push", with: [agent]) { agent.pushes.count == 1 }
+    for sequence in 1...5 as ClosedRange<UInt64> {
+      agent.send(
+        outcome(agent.pushes[0], sequence, sequence < 5 ? .started : .succeeded, at: harness.now))
+    }
+    try harness.turn("durable", with: [agent]) {
+      harness.shard.counters.outcomes == 5 && harness.shard.outcomes.unstoredCount == 0
+    }
+    try harness.settle(with: [agent])
+    #expect(agent.stored.isEmpty)
+    agent.send(.keepAlive(KeepAlive(clock: harness.now)))
+    try harness.turn("confirmation", with: [agent]) { !agent.stored.isEmpty }
+    agent.send(.keepAlive(KeepAlive(clock: harness.now)))
+    try harness.settle(with: [agent])
+    #expect(agent.stored == [5], "all at once, and once")
+  }
+
   @Test func anOutcomeThatCannotBeKeptEndsTheSessionInsteadOfBeingForgotten() throws {
     let harness = try ShardHarness { $0.unstoredOutcomesMax = 1 }
     harness.journalStores = false
