@@ -111,6 +111,25 @@ public enum Limits {
   /// After a crash of the server, agents spread their reconnects over this window by default.
   public static let crashWindowSeconds: UInt32 = 60
 
+  // MARK: Workers
+
+  /// Worker processes of one server at most: a server with more has more machines.
+  public static let workersMax = 64
+  /// A worker that lived shorter than this is started again with a delay, others at once.
+  public static let workerProvenMilliseconds: UInt64 = 10_000
+  /// The first such delay; it doubles.
+  public static let workerDelayMilliseconds: UInt64 = 1_000
+  /// The delay that doubling ends at.
+  public static let workerDelayMillisecondsMax: UInt64 = 30_000
+  /// How long a worker may take to end in order before it is killed.
+  public static let workerStopMilliseconds: UInt64 = 30_000
+  /// How long a worker may take to be ready, or to reload, while the next one waits.
+  public static let workerStepMilliseconds: UInt64 = 60_000
+  /// A drain moves all agents of a server within this time by default.
+  public static let drainSeconds: UInt32 = 60
+  /// Between two portions of a drain: small enough to be even, large enough to cost nothing.
+  public static let drainTickMilliseconds: UInt64 = 100
+
   // MARK: Reports
 
   /// Period of online reports (BOS) by default.

@@ -33,7 +33,7 @@ enum AnswerEffect: Equatable {
 ///
 /// An object, so that an answer changes a byte of it in place.
 private final class LiveTask {
-  let plan: PushPlan
+  var plan: PushPlan
   let template: PushTemplate
   var states: [TaskState]
   var pushes: [UInt8]
@@ -86,7 +86,7 @@ struct PushLedger {
     task.template.write(
       pushID: pushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
       hashCount: task.plan.tree.pathCount(at: order.leaf), into: &writer
-    ) { task.plan.tree.writePath(at: order.leaf, into: &$0) }
+    ) { task.plan.tree.writePath(at: order.leaf, of: task.plan.clients, into: &$0) }
     return true
   }
 
@@ -198,6 +198,11 @@ struct PushLedger {
   func isQuiet(_ taskID: TaskID) -> Bool {
     guard let task = tasks[taskID] else { return true }
     return task.pushedUnanswered == 0 && task.cursor >= task.states.count
+  }
+
+  /// Lets tasks whose first round is over keep less.
+  func compactQuiet() {
+    for task in tasks.values where task.cursor >= task.states.count { task.plan.compact() }
   }
 
   /// Forgets tasks whose validity and grace are over; returns how many.

@@ -121,6 +121,7 @@ extension Shard {
         metadata: ["milliseconds": "\(jump)"])
     }
     _ = ledger.forgetExpired(at: wallNow)
+    ledger.compactQuiet()
     giveMemoryBack()
   }
 
