@@ -23,6 +23,7 @@ enum SettingsText {
     ca: ca.pem
     report-key: report.key
     ticket-keys: ../tickets.keys   # shared by all servers, so that agents resume at any
+    reconnect-keys: ../reconnect.keys   # likewise; a server that they do not trust has its own
     # keep-alive: 15m
     # poll-length: 5m
     # presence-period: 5m

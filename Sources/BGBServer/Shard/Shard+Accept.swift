@@ -98,12 +98,9 @@ extension Shard {
       handshakesUnderWay -= 1
       connection.phase = .awaitingFirst
       if connection.role == .https { connection.requestSince = loop.now }
-      if connection.channel.resumed {
-        counters.handshakesResumed += 1
-      } else {
-        counters.handshakesFull += 1
-      }
-      guard identify(connection) else { return }
+      let proof = connection.channel.readProof()
+      count(proof)
+      guard identify(connection, proof) else { return }
       countHTTP(connection)
       // What came with the last flight may be inside OpenSSL already.
       receive(connection)
@@ -127,16 +124,18 @@ extension Shard {
 
   /// Reads who the peer is; after every handshake, full or resumed, because OpenSSL checks neither
   /// names nor our deny list.
-  private func identify(_ connection: Connection) -> Bool {
+  private func identify(_ connection: Connection, _ proof: PeerProof?) -> Bool {
     let seconds = wallNow.milliseconds / 1000
+    noteProof(proof, connection)
+    // Its names were read when it got the identity, and are sealed in there.
+    if case .reconnect(let client?) = proof { return recognize(client, connection) }
     do throws(CertificateRefusal) {
       guard let peer = connection.channel.peer else { throw .noCertificate }
       let name = try peer.admit(
         for: .clientAuthentication, uriPrefix: ClientID.uriPrefix, now: seconds)
       guard let clientID = ClientID(name) else { throw .badName(.malformed) }
       connection.clientID = clientID
-      let expiry = WallTime(milliseconds: peer.notAfter.multipliedReportingOverflow(by: 1000).0)
-      connection.certificateExpiry = clock.ticks(of: expiry, now: loop.now)
+      noteExpiry(peer.notAfter, connection)
     } catch {
       counters.handshakesFailed += 1
       log.notice(

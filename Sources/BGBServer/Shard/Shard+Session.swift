@@ -32,6 +32,7 @@ extension Shard {
           keepAliveSeconds: settings.keepAliveSeconds,
           crashWindowSeconds: settings.crashWindowSeconds, policyURL: settings.policyURL)),
       connection)
+    giveReconnect(connection, for: signIn)
     log.debug(
       "signed in",
       metadata: [
