@@ -53,6 +53,20 @@ public enum Limits {
   /// `host:port` in Reconnect.
   public static let endpointBytesMax = 262
 
+  // MARK: Coming back
+
+  /// Bytes of a reconnect identity, which travels in clear in the first flight of a handshake.
+  public static let reconnectIdentityBytesMax = 255
+  /// Bytes of the key that goes with it: the output of SHA-256.
+  public static let reconnectKeyBytes = 32
+  /// How long a reconnect identity is good for by default: a day.
+  public static let reconnectLifeSeconds: Int64 = 86_400
+  /// How long after it last showed its certificate a client may come back without, by default: a
+  /// week.
+  public static let reconnectProofSeconds: Int64 = 7 * 86_400
+  /// The age at which the key that makes reconnect identities is replaced by default: a day.
+  public static let reconnectRotationSeconds: Int64 = 86_400
+
   // MARK: Tasks
 
   /// Parameters of one task.

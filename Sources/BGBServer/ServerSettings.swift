@@ -33,6 +33,14 @@ struct ServerSettings: DescribedSettings {
   var reportKey: RelativePath
   /// Keys of session tickets, shared by the servers of a site.
   var ticketKeys: RelativePath
+  /// Keys of reconnect identities, shared by the servers that trust each other.
+  var reconnectKeys: RelativePath
+  /// How long a reconnect identity is good for; none are given out for 0.
+  var reconnectLife: DurationSetting
+  /// How long an agent may come back without showing its certificate.
+  var reconnectProof: DurationSetting
+  /// The age at which the key of reconnect identities is replaced.
+  var reconnectRotation: DurationSetting
   /// The folder of the outcome journal.
   var journal: RelativePath
   /// Keep-alive interval that agents are told.
@@ -97,6 +105,18 @@ struct ServerSettings: DescribedSettings {
         "report-key", "path", default: "report.key", "The Ed25519 key that signs reports."),
       SettingDescription(
         "ticket-keys", "path", default: "tickets.keys", "Keys of TLS session tickets."),
+      SettingDescription(
+        "reconnect-keys", "path", default: "reconnect.keys",
+        "Keys of reconnect identities; shared by servers that trust each other, by no others."),
+      SettingDescription(
+        "reconnect-life", "duration", default: "24h",
+        "How long an agent can come back with one identity; 0 gives none out."),
+      SettingDescription(
+        "reconnect-proof", "duration", default: "7d",
+        "How long an agent may come back without showing its certificate."),
+      SettingDescription(
+        "reconnect-rotation", "duration", default: "24h",
+        "The age at which the key of reconnect identities is replaced."),
       SettingDescription(
         "journal", "path", default: "journal", "The folder of outcomes not told yet."),
       SettingDescription(

@@ -166,6 +166,9 @@ public final class ByteChannel {
   /// Whether the handshake resumed an earlier session.
   public var resumed: Bool { transport.resumed }
 
+  /// How the peer proved who it is; ask as soon as the handshake is done.
+  public func readProof() -> PeerProof? { transport.readProof() }
+
   /// The protocol version and the cipher suite that the handshake agreed upon, for people.
   public func readAgreement() -> String? { transport.readAgreement() }
 

@@ -169,6 +169,16 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// How the peer proved who it is; nil without TLS, or before it stands.
+  public func readProof() -> PeerProof? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readProof()
+    case .polled: nil
+    }
+  }
+
   /// The protocol version and the cipher suite; nil without TLS, or before it stands.
   public func readAgreement() -> String? {
     switch self {

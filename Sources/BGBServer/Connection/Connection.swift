@@ -100,6 +100,8 @@ final class Connection {
   var lastHeard: Ticks
   /// When its certificate expires, in this process's ticks.
   var certificateExpiry = Ticks.never
+  /// What its reconnect identity needs to be renewed.
+  var reconnect = ReconnectState()
   /// Its one timer, and for when that is armed.
   var timer: TimerHandle?
   var timerDeadline = Ticks.never

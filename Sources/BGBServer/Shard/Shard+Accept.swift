@@ -71,16 +71,18 @@ extension Shard {
 
   /// Reads who the peer is; after every handshake, full or resumed, because OpenSSL checks neither
   /// names nor our deny list.
-  func identify(_ connection: Connection) -> Bool {
+  func identify(_ connection: Connection, _ proof: PeerProof?) -> Bool {
     let seconds = wallNow.milliseconds / 1000
+    noteProof(proof, connection)
+    // Its names were read when it got the identity, and are sealed in there.
+    if case .reconnect(let client?) = proof { return recognize(client, connection) }
     do throws(CertificateRefusal) {
       guard let peer = connection.channel.peer else { throw .noCertificate }
       let name = try peer.admit(
         for: .clientAuthentication, uriPrefix: ClientID.uriPrefix, now: seconds)
       guard let clientID = ClientID(name) else { throw .badName(.malformed) }
       connection.clientID = clientID
-      let expiry = WallTime(milliseconds: peer.notAfter.multipliedReportingOverflow(by: 1000).0)
-      connection.certificateExpiry = clock.ticks(of: expiry, now: loop.now)
+      noteExpiry(peer.notAfter, connection)
       connection.channel.forgetPeer()
     } catch {
       counters.handshakesFailed += 1

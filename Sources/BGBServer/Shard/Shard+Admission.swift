@@ -118,12 +118,9 @@ extension Shard {
       meter.finish()
       connection.phase = .awaitingFirst
       if connection.role == .https { connection.requestSince = loop.now }
-      if connection.channel.resumed {
-        counters.handshakesResumed += 1
-      } else {
-        counters.handshakesFull += 1
-      }
-      guard identify(connection) else { return }
+      let proof = connection.channel.readProof()
+      count(proof)
+      guard identify(connection, proof) else { return }
       countHTTP(connection)
       // What came with the last flight may be inside OpenSSL already.
       receive(connection)

@@ -62,6 +62,7 @@ extension Shard {
     case .answerKeepAlive:
       counters.keepAlives &+= 1
       send(.keepAlive(KeepAlive(clock: wallNow)), connection)
+      renewReconnect(connection)
     case .acknowledged(let ack): acknowledged(ack, connection)
     case .outcome(let report): outcome(report, connection)
     case .facts(let data): noteFacts(data, connection)

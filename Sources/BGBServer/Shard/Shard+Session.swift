@@ -42,6 +42,7 @@ extension Shard {
           crashWindowSeconds: UInt32(clamping: (returnWindowMilliseconds + 999) / 1_000),
           policyURL: settings.policyURL)),
       connection)
+    giveReconnect(connection, for: signIn)
     log.debug(
       "signed in",
       metadata: [

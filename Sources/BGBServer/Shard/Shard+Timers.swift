@@ -114,6 +114,7 @@ extension Shard {
 
   /// Once a minute: follow the clock, forget what is over.
   private func keepHouse() {
+    if let reconnectFile { site.post(.tendReconnectKeys(reconnectFile)) }
     let wall = WallTime(milliseconds: loop.time.wall())
     if let jump = clock.follow(wall: wall, ticks: loop.now) {
       log.warning(

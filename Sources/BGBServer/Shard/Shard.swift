@@ -57,6 +57,10 @@ final class Shard {
 
   var agentTLS: TLSContext
   var httpsTLS: TLSContext
+  /// Gives out reconnect identities; nil if the settings want none.
+  var reconnects: ReconnectDesk?
+  /// The file of their keys.
+  var reconnectFile: ReconnectKeyFile?
   var listeners: [ShardListener]
   let pool: BlockPool
   var connections: SlotTable<Connection>
@@ -163,6 +167,7 @@ struct ShardCounters: Equatable {
   var accepted: UInt64 = 0
   var handshakesFull: UInt64 = 0
   var handshakesResumed: UInt64 = 0
+  var handshakesReconnect: UInt64 = 0
   var handshakesFailed: UInt64 = 0
   var handshakesCut: UInt64 = 0
   var signIns: UInt64 = 0

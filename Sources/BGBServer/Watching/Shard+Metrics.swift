@@ -2,6 +2,7 @@
 
 import BGBModel
 import Reactor
+import Transports
 
 extension Shard {
   /// Every figure of this shard.
@@ -36,6 +37,13 @@ extension Shard {
     count("accepted", "Connections accepted.", counters.accepted)
     count("handshakes_full", "Full TLS handshakes.", counters.handshakesFull)
     count("handshakes_resumed", "Resumed TLS handshakes.", counters.handshakesResumed)
+    count(
+      "handshakes_reconnect", "TLS handshakes with a reconnect identity.",
+      counters.handshakesReconnect)
+    count(
+      "reconnect_identities", "Reconnect identities given out.", reconnects?.issued ?? 0)
+    count(
+      "reconnect_refused", "Reconnect identities not taken.", reconnects?.refusedCount ?? 0)
     count("handshakes_failed", "Refused or broken TLS handshakes.", counters.handshakesFailed)
     count("handshakes_cut", "Handshakes given up because others waited.", counters.handshakesCut)
     count("sign_ins", "Sessions begun.", counters.signIns)
