@@ -28,6 +28,7 @@ extension Shard {
     }
     let now = wallNow
     connection.session.welcomed()
+    letGoOfTLS(connection, for: signIn)
     connection.phase = .signedIn
     connection.frames.raiseLimit(to: Limits.frameBodyBytesMax)
     connection.sessionNumber = nextSession(now)

@@ -63,6 +63,8 @@ final class Shard {
   var reconnectFile: ReconnectKeyFile?
   var listeners: [ShardListener]
   let pool: BlockPool
+  /// The connections that went on without OpenSSL; nil when all stay with it.
+  let detached: DetachedTable?
   var connections: SlotTable<Connection>
   var scratch = ReceiveBuffer()
   var letters: [ShardLetter] = []
@@ -128,6 +130,7 @@ final class Shard {
     pool = BlockPool(
       blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
       keptMax: settings.pushesPerTurn)
+    detached = settings.detaches ? DetachedTable(limit: settings.connectionsMax * 2) : nil
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)

@@ -56,6 +56,7 @@ final class TestSite {
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: now.milliseconds / 1000)
     options.sessionContext = session
+    options.detaches = true
     return try TLSContext(
       role: .server, certificateChainFile: "\(folder)/server.crt",
       privateKeyFile: "\(folder)/server.key", caFile: "\(folder)/ca.pem", options: options,
