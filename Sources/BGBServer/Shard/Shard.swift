@@ -28,6 +28,7 @@ final class Shard {
     case pacedPush = 203
     case acceptAgain = 204
     case drainDeadline = 205
+    case drainTick = 206
   }
 
   /// Where a shard is in its life.
@@ -87,6 +88,8 @@ final class Shard {
   var counters = ShardCounters()
   var isSiteReachable = true
   var isJournalReady = false
+  /// The agents are being moved away, or were; see Shard+Drain.
+  var moving: ShardDrain?
   var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
 
   init(
@@ -138,6 +141,8 @@ struct ShardListener {
   let listener: Listener
   /// What comes in through it.
   let role: ConnectionRole
+  /// Whether other processes listen there too.
+  var isShared = false
 
   /// The token by which a loop knows its n-th listener.
   static func token(_ number: Int) -> Token {

@@ -18,6 +18,8 @@ enum SiteLetter: Sendable {
   case policy(Token, ClientID, entityTag: String?)
   /// Keep a status message.
   case status(StatusMessage)
+  /// Say how far the drain is.
+  case drain(ServerDrain)
   /// Hand over what is there if that goes at once, and end.
   case end
 }
@@ -28,6 +30,8 @@ struct SiteWork {
 
   private var reports: [(report: Report, segment: UInt64?)] = []
   private var statuses: [StatusMessage] = []
+  /// What was not told yet; only the newest counts.
+  private var drain: ServerDrain?
   private let link: any SiteLink
   private let reportKey: SigningKey
   private let shard: Mailbox<ShardLetter>
@@ -55,13 +59,16 @@ struct SiteWork {
       case .report(let report, let segment): reports.append((report, segment))
       case .policy(let token, let client, let tag): answerPolicy(token, client, tag)
       case .status(let message): statuses.append(message)
+      case .drain(let news): drain = news
       case .end: ends = true
       }
     }
     deliverReports()
     deliverStatuses()
+    deliverDrain()
     if ends { return .end }
-    return reports.isEmpty && statuses.isEmpty ? .wait : .waitAtMost(SiteWork.retryMilliseconds)
+    return reports.isEmpty && statuses.isEmpty && drain == nil
+      ? .wait : .waitAtMost(SiteWork.retryMilliseconds)
   }
 
   private mutating func deliverReports() {
@@ -97,6 +104,16 @@ struct SiteWork {
         return
       }
       statuses.removeFirst()
+    }
+  }
+
+  private mutating func deliverDrain() {
+    guard let news = drain else { return }
+    do throws(SiteLinkError) {
+      try link.note(news)
+      drain = nil
+    } catch {
+      log.warning("the drain is not told yet", metadata: ["error": "\(error)"])
     }
   }
 

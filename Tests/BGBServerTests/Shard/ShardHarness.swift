@@ -9,6 +9,7 @@ import BGBWire
 import Glibc
 import Logging
 import Reactor
+import SiteDatabase
 import Testing
 import Transports
 
@@ -82,6 +83,8 @@ final class ShardHarness {
   let journalBox: Mailbox<JournalLetter>
   let siteBox: Mailbox<SiteLetter>
   private(set) var reports: [Report] = []
+  private(set) var statuses: [StatusMessage] = []
+  private(set) var drains: [ServerDrain] = []
   private(set) var policyQuestions: [(token: Token, client: ClientID, entityTag: String?)] = []
   /// While false, the journal keeps what it gets and confirms nothing.
   var journalStores = true
@@ -133,7 +136,9 @@ final class ShardHarness {
         reports.append(report)
         shardBox.post(.reportDelivered(report.header.kind, sequence: report.header.sequence))
       case .policy(let token, let client, let tag): policyQuestions.append((token, client, tag))
-      case .status, .end: continue
+      case .status(let message): statuses.append(message)
+      case .drain(let news): drains.append(news)
+      case .end: continue
       }
     }
   }
