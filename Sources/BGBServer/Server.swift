@@ -240,7 +240,7 @@ struct Server {
       log.notice(
         "Listening connections on port \(listener.boundAddress.port ?? 0)\(role.words).",
         metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
-      return [ShardListener(listener: listener, role: role)]
+      return [ShardListener(listener: listener, role: role, isShared: worker != nil)]
     } catch {
       log.critical("cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
       throw error

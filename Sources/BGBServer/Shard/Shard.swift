@@ -28,7 +28,8 @@ final class Shard {
     case pacedPush = 203
     case acceptAgain = 204
     case drainDeadline = 205
-    case admissionCheck = 206
+    case drainTick = 206
+    case admissionCheck = 207
   }
 
   /// Where a shard is in its life.
@@ -105,6 +106,8 @@ final class Shard {
   static let loadWorthTrim: UInt64 = 1_000
   var isSiteReachable = true
   var isJournalReady = false
+  /// The agents are being moved away, or were; see Shard+Drain.
+  var moving: ShardDrain?
   var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
 
   init(
@@ -158,6 +161,8 @@ struct ShardListener {
   let listener: Listener
   /// What comes in through it.
   let role: ConnectionRole
+  /// Whether other processes listen there too.
+  var isShared = false
 
   /// The token by which a loop knows its n-th listener.
   static func token(_ number: Int) -> Token {

@@ -2,6 +2,7 @@
 // what travels over the link, what a worker has for itself.
 
 import BGBModel
+import Glibc
 import Reactor
 import ServiceSettings
 import SiteDatabase
