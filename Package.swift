@@ -114,6 +114,10 @@ let package = Package(
         "BGBModel", "BGBSigning", "SiteDatabase", "SiteDatabaseSQLite", "HTTPClient", arguments,
       ]),
 
+    .target(
+      name: "SwarmPeers", dependencies: ["CEpollShim", "Reactor", "Transports"],
+      path: "Benchmarks/Peers", swiftSettings: strict),
+
     program("bgb-server", ["BGBServer"]),
     program("bgb-agent", ["BGBAgent"]),
     program("bgb-manager", ["BGBManager"]),
@@ -121,8 +125,8 @@ let package = Package(
     program(
       "bgb-swarm",
       [
-        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "Transports", arguments,
-        histogram,
+        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "SwarmPeers", "Transports",
+        arguments, histogram,
       ],
       path: "Benchmarks/Swarm"),
 
@@ -140,7 +144,7 @@ let package = Package(
       "BGBServerTests",
       [
         "BGBServer", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBReport", "BGBSigning",
-        "SiteDatabase", logging,
+        "SiteDatabase", "ServiceSettings", logging,
       ]),
     tests(
       "BGBAgentTests",
@@ -151,6 +155,7 @@ let package = Package(
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
+    tests("SwarmPeersTests", ["SwarmPeers"]),
     tests("TidyTests", []),
     tests("IntegrationTests", ["BGBModel"]),
   ]

@@ -28,7 +28,10 @@ struct SwarmCommand: ParsableCommand {
       Each session is the agent's own code: TLS with its certificate, sign-in, signature check,
       journal, answers. Without --instant, policy downloads are really made, four at a time.
       """,
-    subcommands: [Run.self], defaultSubcommand: Run.self)
+    subcommands: [
+      Run.self, PeerCommand.self, FloorCommand.self, HandshakesCommand.self,
+      PeerFiguresCommand.self,
+    ], defaultSubcommand: Run.self)
 
   /// `bgb-swarm run`.
   struct Run: ParsableCommand {

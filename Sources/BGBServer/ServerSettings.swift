@@ -51,6 +51,8 @@ struct ServerSettings: DescribedSettings {
   var outcomePeriod: DurationSetting
   /// Window over which agents come back after a crash.
   var crashWindow: DurationSetting
+  /// Processes that serve side by side.
+  var workers: Int
   /// Connections at most.
   var connectionsMax: Int
   /// TLS handshakes under way at most.
@@ -127,9 +129,13 @@ struct ServerSettings: DescribedSettings {
         "crash-window", "duration", default: "60s",
         "Over how long agents spread their return after a crash of this server."),
       SettingDescription(
-        "connections-max", "number", default: "18000", "Connections at most; needs as many files."),
+        "workers", "number", default: "1",
+        "Processes that serve side by side on the same ports; a crash of one costs one part."),
       SettingDescription(
-        "handshakes-max", "number", default: "256", "TLS handshakes under way at most."),
+        "connections-max", "number", default: "18000",
+        "Connections of each worker at most; needs as many files in each."),
+      SettingDescription(
+        "handshakes-max", "number", default: "128", "TLS handshakes under way at most."),
       SettingDescription("log.file", "path", "The log; without it, the standard error stream."),
       SettingDescription(
         "log.format", "text|cmtrace|json", default: "text", "How lines are spelled."),
@@ -160,6 +166,7 @@ struct ServerSettings: DescribedSettings {
     if reportKey != running.reportKey { keys.append("report-key") }
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
+    if workers != running.workers { keys.append("workers") }
     return keys
   }
 

@@ -101,6 +101,7 @@ final class ShardHarness {
     journalBox = try Mailbox()
     siteBox = try Mailbox()
     var settings = ShardSettings()
+    settings.confirmsAtOnce = true
     change(&settings)
     let address = SocketAddress.loopback(port: 0)
     let listeners = [
