@@ -36,11 +36,13 @@ public struct TLSTransport: ~Copyable {
   ///     bear.
   ///   - session: for a client, what ``takeNewSession()`` gave on an earlier connection to this
   ///     server; it is left out silently if it is no longer any good.
+  ///   - credentials: the certificate and key of this connection alone; nil for the context's.
   public init(
     _ socket: consuming Descriptor, context: TLSContext, serverName: String? = nil,
-    session: [UInt8]? = nil
+    session: [UInt8]? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
-    handle = try TLSHandle(context, fd: socket.raw, serverName: serverName, session: session)
+    handle = try TLSHandle(
+      context, fd: socket.raw, serverName: serverName, session: session, credentials: credentials)
     self.socket = socket
     self.context = context
   }

@@ -24,7 +24,8 @@ extension AgentLoop {
       let socket = try openSocket(link, at: addresses)
       do throws(TransportError) {
         let tls = try TLSTransport(
-          socket, context: link.context, session: link.savedSession(of: climbTry.endpoint))
+          socket, context: link.context, session: link.savedSession(of: climbTry.endpoint),
+          credentials: try credentials(of: link))
         climbTry.channel = ByteChannel(
           .tls(tls), token: link.climbToken, pool: pool,
           outboundBytesMax: Limits.outboundBytesMax, now: loop.now)

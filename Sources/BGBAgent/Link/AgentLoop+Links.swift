@@ -35,6 +35,7 @@ extension AgentLoop {
 
   private func welcomed(_ link: AgentLink, _ welcome: Welcome) {
     let client = link.identity.clientID
+    endAttempt(link)
     policyLocations.set(welcome.policyURL, for: client)
     tell(client, .welcomed(welcome.serverID, session: welcome.session))
     desk.welcomed(client, serverTime: welcome.serverTime, at: moment)
@@ -47,6 +48,7 @@ extension AgentLoop {
     _ link: AgentLink, to advised: String?, over transport: ChannelKind
   ) {
     link.attempt &+= 1
+    beginAttempt(link, over: transport)
     tell(link.identity.clientID, .trying(transport, link.session.ladder.reason))
     if transport == .https { return beginPolling(link) }
     if let advised {
@@ -134,7 +136,8 @@ extension AgentLoop {
   private func open(_ link: AgentLink, _ socket: consuming Descriptor) {
     do throws(TransportError) {
       let tls = try TLSTransport(
-        socket, context: link.context, session: link.savedSession(of: link.endpoint))
+        socket, context: link.context, session: link.savedSession(of: link.endpoint),
+        credentials: try credentials(of: link))
       link.channel = ByteChannel(
         .tls(tls), token: link.token, pool: pool, outboundBytesMax: Limits.outboundBytesMax,
         now: loop.now)
@@ -154,6 +157,7 @@ extension AgentLoop {
     case .failed(let error): lost(link, .lost(error))
     case .done:
       if let refusal = refusal(of: channel.peer) { return lost(link, .notOurServer(refusal)) }
+      channel.forgetPeer()  // Nobody asks again; idle connections add up.
       link.isOpen = true
       tell(link.identity.clientID, .connected(resumed: channel.resumed, over: .tcp))
       link.pollSeconds = nil
@@ -209,6 +213,7 @@ extension AgentLoop {
   }
 
   func keep(_ session: [UInt8], of link: AgentLink, at endpoint: String) {
+    guard configuration.keepsSessions else { return }
     link.tlsSessions[endpoint] = session
     if let path = link.sessionFile(of: endpoint) { journal.post(file: path, session) }
   }
@@ -285,6 +290,7 @@ extension AgentLoop {
     closeClimb(link)
     link.channel = nil
     link.isOpen = false
+    endAttempt(link)
     desk.disconnected(link.identity.clientID)
     armTimer(of: link)
     let wait: UInt64 =
@@ -306,10 +312,9 @@ extension AgentLoop {
 
   /// Reads certificates and keys anew, for the connections to come; those that stand keep theirs.
   func renewCredentials() {
+    fleetContext = nil
     for link in allLinks() {
-      guard
-        let fresh = try? AgentLoop.contexts(of: link.identity, configuration.httpsOldestTLS)
-      else { return }
+      guard let fresh = try? contexts(of: link.identity) else { return }
       link.context = fresh.tcp
       link.httpsContext = fresh.https
     }

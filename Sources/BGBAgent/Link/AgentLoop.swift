@@ -28,6 +28,14 @@ public struct AgentConfiguration: Sendable {
   public var policyIntervalMilliseconds: UInt64?
   /// How long running actions may take to end when the loop is stopped.
   public var drainMilliseconds: UInt64 = 5_000
+  /// Where the credentials of clients without files come from.
+  public var fleet: AgentFleet?
+  /// Attempts over TCP that may be under way at the same time; further ones wait for their turn.
+  ///
+  /// A handshake holds some 40 KB in OpenSSL, and the allocator gives nothing back.
+  public var attemptsMax = Int.max
+  /// Whether TLS sessions are kept, to resume with.
+  public var keepsSessions = true
 
   /// Joins the parts.
   public init(
@@ -58,6 +66,8 @@ public enum AgentLetter: Sendable {
   case stop(reason: String)
   /// Use what the files of certificates and keys say now, for the connections to come.
   case renewCredentials
+  /// A line for `listener`: for programs that are told from outside what their links shall do.
+  case line(String)
   /// Run this on the loop's thread: for programs that drive a loop (bgb-swarm, tests).
   case call(@Sendable (AgentLoop) -> Void)
 }
@@ -88,6 +98,8 @@ public final class AgentLoop {
   public let configuration: AgentConfiguration
   /// Hears what happens to each client; called on the loop's thread, must be quick.
   public var observer: ((ClientID, AgentEvent) -> Void)?
+  /// Hears the lines that were posted; called on the loop's thread.
+  public var listener: ((String) -> Void)?
   /// The URL for policies that the last Welcome of each client named.
   public let policyLocations: PolicyLocations
 
@@ -97,6 +109,14 @@ public final class AgentLoop {
   var links: SlotTable<AgentLink>
   var tokens: [ClientID: Token] = [:]
   var dirty: [AgentLink] = []
+  /// The context that the clients of a fleet share; made with the first of them.
+  var fleetContext: (tcp: TLSContext, https: TLSContext)?
+  /// Attempts under way, and the links that wait for one of them to end.
+  var attemptsUnderWay = 0
+  var heldBack: [Token] = []
+  var heldBackNext = 0
+  /// What a load generator wants to be called for.
+  var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
   var leftovers: [Token] = []
   var letters: [AgentLetter] = []
   var random: JitterRandom
@@ -142,7 +162,7 @@ public final class AgentLoop {
   ///
   /// - Throws: a sentence about its files, or that there is no room.
   public func add(_ identity: AgentIdentity, afterMilliseconds: UInt64 = 0) throws(AgentError) {
-    let (context, https) = try AgentLoop.contexts(of: identity, configuration.httpsOldestTLS)
+    let (context, https) = try contexts(of: identity)
     let rule = identity.transport ?? configuration.transport
     let session = AgentSession(
       start: loop.now + afterMilliseconds, endpoints: configuration.managementPoints.count,
@@ -172,10 +192,24 @@ public final class AgentLoop {
   /// How many clients this loop carries.
   public var linkCount: Int { tokens.count }
 
-  /// Ends a client's connection as a lost network would; it comes back by its back-off.
-  public func cut(_ client: ClientID) {
-    guard let token = tokens[client], let link = links[token] else { return }
-    lost(link, .ended)
+  /// The contexts of a client, which are the same for all clients of a fleet.
+  func contexts(
+    of identity: AgentIdentity
+  ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
+    guard identity.fleetNumber != nil else {
+      return try AgentLoop.contexts(of: identity, configuration.httpsOldestTLS)
+    }
+    if let fleetContext { return fleetContext }
+    guard let fleet = configuration.fleet else {
+      throw AgentError("the client \(identity.clientID) is of a fleet, and there is none")
+    }
+    let tcp = try AgentLoop.context(authority: fleet.authorityFile)
+    let oldest = configuration.httpsOldestTLS
+    let made =
+      oldest == .tls13
+      ? (tcp, tcp) : (tcp, try AgentLoop.context(authority: fleet.authorityFile, oldest: oldest))
+    fleetContext = made
+    return made
   }
 
   /// The contexts for TCP and for HTTPS: one and the same unless HTTPS may use an older TLS.
@@ -190,12 +224,20 @@ public final class AgentLoop {
   static func context(
     of identity: AgentIdentity, oldest: TLSVersion = .tls13
   ) throws(AgentError) -> TLSContext {
+    try context(
+      identity.certificateFile, identity.keyFile, authority: identity.authorityFile, oldest: oldest)
+  }
+
+  private static func context(
+    _ certificate: String? = nil, _ key: String? = nil, authority: String,
+    oldest: TLSVersion = .tls13
+  ) throws(AgentError) -> TLSContext {
     var options = TLSOptions()
     options.oldestVersion = oldest
     do throws(TLSSetupError) {
       return try TLSContext(
-        role: .client, certificateChainFile: identity.certificateFile,
-        privateKeyFile: identity.keyFile, caFile: identity.authorityFile, options: options)
+        role: .client, certificateChainFile: certificate, privateKeyFile: key, caFile: authority,
+        options: options)
     } catch {
       throw AgentError(error.description)
     }
