@@ -143,6 +143,7 @@ final class SliceRun {
       configuration.fleet = source.agentFleet()
       configuration.attemptsMax = max(1, options.session.connecting)
       configuration.keepsSessions = !options.session.noTickets
+      configuration.detaches = !options.session.attached
       configuration.drainMilliseconds = 1_000
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: path) },

@@ -33,6 +33,8 @@ final class AgentLink {
   var pollSeconds: UInt32?
   /// Whether TLS stands.
   var isOpen = false
+  /// Whether its connection is to leave OpenSSL as soon as nothing is under way there.
+  var shallDetach = false
   /// Whether it counts among the attempts under way.
   var isAttempting = false
   /// Cuts what arrives into messages.

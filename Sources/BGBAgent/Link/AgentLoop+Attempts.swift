@@ -21,6 +21,17 @@ extension AgentLoop {
     }
   }
 
+  /// Takes a connection out of OpenSSL, or leaves that to the next flush.
+  func detach(_ link: AgentLink, _ channel: ByteChannel) {
+    guard let detached, link.session.isSignedIn else { return }
+    // A ticket that came meanwhile would be lost with OpenSSL's object.
+    if let session = channel.takeNewSession() { keep(session, of: link, at: link.endpoint) }
+    switch channel.detach(into: detached) {
+    case .detached, .never: link.shallDetach = false
+    case .notYet: break
+    }
+  }
+
   /// Counts an attempt, until it is signed in or closed.
   func beginAttempt(_ link: AgentLink, over transport: ChannelKind) {
     guard transport == .tcp, !link.isAttempting else { return }

@@ -36,6 +36,7 @@ extension AgentLoop {
   private func welcomed(_ link: AgentLink, _ welcome: Welcome) {
     let client = link.identity.clientID
     endAttempt(link)
+    link.shallDetach = detached != nil && link.polls == nil
     policyLocations.set(welcome.policyURL, for: client)
     tell(client, .welcomed(welcome.serverID, session: welcome.session))
     desk.welcomed(client, serverTime: welcome.serverTime, at: moment)
@@ -246,6 +247,7 @@ extension AgentLoop {
     case .failed(let error): return lost(link, .lost(error))
     }
     if link.polls != nil { return poll(link) }
+    if link.shallDetach { detach(link, channel) }
     if link.isLeaving && channel.outboundCount == 0 { return close(link, .stopped) }
     settle(link)
   }
@@ -290,6 +292,7 @@ extension AgentLoop {
     closeClimb(link)
     link.channel = nil
     link.isOpen = false
+    link.shallDetach = false
     endAttempt(link)
     desk.disconnected(link.identity.clientID)
     armTimer(of: link)

@@ -34,6 +34,8 @@ public struct AgentConfiguration: Sendable {
   ///
   /// A handshake holds some 40 KB in OpenSSL, and the allocator gives nothing back.
   public var attemptsMax = Int.max
+  /// Whether connections over TCP leave OpenSSL once they are signed in.
+  public var detaches = false
   /// Whether TLS sessions are kept, to resume with.
   public var keepsSessions = true
 
@@ -111,6 +113,8 @@ public final class AgentLoop {
   var dirty: [AgentLink] = []
   /// The context that the clients of a fleet share; made with the first of them.
   var fleetContext: (tcp: TLSContext, https: TLSContext)?
+  /// What is left of connections that were detached; nil when none is.
+  let detached: DetachedTable?
   /// Attempts under way, and the links that wait for one of them to end.
   var attemptsUnderWay = 0
   var heldBack: [Token] = []
@@ -154,6 +158,7 @@ public final class AgentLoop {
     self.policyLocations = policyLocations
     // Three slots a link: its channel, the socket of its polls, its climb.
     links = SlotTable(limit: linksMax * 3)
+    detached = configuration.detaches ? DetachedTable(limit: linksMax) : nil
     journal = try JournalThread(makeDisk: makeDisk) { mailbox.post(.journal($0)) }
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
   }
@@ -197,13 +202,15 @@ public final class AgentLoop {
     of identity: AgentIdentity
   ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
     guard identity.fleetNumber != nil else {
-      return try AgentLoop.contexts(of: identity, configuration.httpsOldestTLS)
+      return try AgentLoop.contexts(
+        of: identity, configuration.httpsOldestTLS, detaches: configuration.detaches)
     }
     if let fleetContext { return fleetContext }
     guard let fleet = configuration.fleet else {
       throw AgentError("the client \(identity.clientID) is of a fleet, and there is none")
     }
-    let tcp = try AgentLoop.context(authority: fleet.authorityFile)
+    let tcp = try AgentLoop.context(
+      authority: fleet.authorityFile, detaches: configuration.detaches)
     let oldest = configuration.httpsOldestTLS
     let made =
       oldest == .tls13
@@ -214,26 +221,28 @@ public final class AgentLoop {
 
   /// The contexts for TCP and for HTTPS: one and the same unless HTTPS may use an older TLS.
   static func contexts(
-    of identity: AgentIdentity, _ httpsOldest: TLSVersion
+    of identity: AgentIdentity, _ httpsOldest: TLSVersion, detaches: Bool = false
   ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
-    let tcp = try context(of: identity)
+    let tcp = try context(of: identity, detaches: detaches)
     guard httpsOldest != .tls13 else { return (tcp, tcp) }
     return (tcp, try context(of: identity, oldest: httpsOldest))
   }
 
   static func context(
-    of identity: AgentIdentity, oldest: TLSVersion = .tls13
+    of identity: AgentIdentity, oldest: TLSVersion = .tls13, detaches: Bool = false
   ) throws(AgentError) -> TLSContext {
     try context(
-      identity.certificateFile, identity.keyFile, authority: identity.authorityFile, oldest: oldest)
+      identity.certificateFile, identity.keyFile, authority: identity.authorityFile,
+      oldest: oldest, detaches: detaches)
   }
 
   private static func context(
     _ certificate: String? = nil, _ key: String? = nil, authority: String,
-    oldest: TLSVersion = .tls13
+    oldest: TLSVersion = .tls13, detaches: Bool = false
   ) throws(AgentError) -> TLSContext {
     var options = TLSOptions()
     options.oldestVersion = oldest
+    options.detaches = detaches
     do throws(TLSSetupError) {
       return try TLSContext(
         role: .client, certificateChainFile: certificate, privateKeyFile: key, caFile: authority,

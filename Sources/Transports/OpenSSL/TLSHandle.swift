@@ -109,6 +109,11 @@ struct TLSHandle: ~Copyable {
     unsafe RefusalNote.certificate(on: ssl)
   }
 
+  /// Lends the pointer to what lies in a file of its own.
+  borrowing func withPointer<Result>(_ body: (OpaquePointer) -> Result) -> Result {
+    unsafe body(ssl)
+  }
+
   /// The session that arrived since the last call, as bytes.
   borrowing func takeNewSession() -> [UInt8]? {
     unsafe NewSession.take(from: ssl)
