@@ -144,7 +144,7 @@ let package = Package(
       "BGBServerTests",
       [
         "BGBServer", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBReport", "BGBSigning",
-        "SiteDatabase", logging,
+        "SiteDatabase", "ServiceSettings", logging,
       ]),
     tests(
       "BGBAgentTests",

@@ -33,6 +33,14 @@ struct ServerSettings: DescribedSettings {
   var reportKey: RelativePath
   /// Keys of session tickets, shared by the servers of a site.
   var ticketKeys: RelativePath
+  /// Keys of reconnect identities, shared by the servers that trust each other.
+  var reconnectKeys: RelativePath
+  /// How long a reconnect identity is good for; none are given out for 0.
+  var reconnectLife: DurationSetting
+  /// How long an agent may come back without showing its certificate.
+  var reconnectProof: DurationSetting
+  /// The age at which the key of reconnect identities is replaced.
+  var reconnectRotation: DurationSetting
   /// The folder of the outcome journal.
   var journal: RelativePath
   /// Keep-alive interval that agents are told.
@@ -43,6 +51,8 @@ struct ServerSettings: DescribedSettings {
   var outcomePeriod: DurationSetting
   /// Window over which agents come back after a crash.
   var crashWindow: DurationSetting
+  /// Processes that serve side by side.
+  var workers: Int
   /// Connections at most.
   var connectionsMax: Int
   /// TLS handshakes under way at most.
@@ -96,6 +106,18 @@ struct ServerSettings: DescribedSettings {
       SettingDescription(
         "ticket-keys", "path", default: "tickets.keys", "Keys of TLS session tickets."),
       SettingDescription(
+        "reconnect-keys", "path", default: "reconnect.keys",
+        "Keys of reconnect identities; shared by servers that trust each other, by no others."),
+      SettingDescription(
+        "reconnect-life", "duration", default: "24h",
+        "How long an agent can come back with one identity; 0 gives none out."),
+      SettingDescription(
+        "reconnect-proof", "duration", default: "7d",
+        "How long an agent may come back without showing its certificate."),
+      SettingDescription(
+        "reconnect-rotation", "duration", default: "24h",
+        "The age at which the key of reconnect identities is replaced."),
+      SettingDescription(
         "journal", "path", default: "journal", "The folder of outcomes not told yet."),
       SettingDescription(
         "keep-alive", "duration", default: "15m", "How often agents must say something."),
@@ -107,9 +129,13 @@ struct ServerSettings: DescribedSettings {
         "crash-window", "duration", default: "60s",
         "Over how long agents spread their return after a crash of this server."),
       SettingDescription(
-        "connections-max", "number", default: "18000", "Connections at most; needs as many files."),
+        "workers", "number", default: "1",
+        "Processes that serve side by side on the same ports; a crash of one costs one part."),
       SettingDescription(
-        "handshakes-max", "number", default: "256", "TLS handshakes under way at most."),
+        "connections-max", "number", default: "18000",
+        "Connections of each worker at most; needs as many files in each."),
+      SettingDescription(
+        "handshakes-max", "number", default: "128", "TLS handshakes under way at most."),
       SettingDescription("log.file", "path", "The log; without it, the standard error stream."),
       SettingDescription(
         "log.format", "text|cmtrace|json", default: "text", "How lines are spelled."),
@@ -140,6 +166,7 @@ struct ServerSettings: DescribedSettings {
     if reportKey != running.reportKey { keys.append("report-key") }
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
+    if workers != running.workers { keys.append("workers") }
     return keys
   }
 

@@ -160,6 +160,13 @@ public struct ServerRecord: Hashable, Sendable {
     self.lastReport = lastReport
     self.onlineCount = onlineCount
   }
+
+  /// The name of a server's n-th worker: the first one has the server's own.
+  ///
+  /// The sign in it is in no name that an administrator may give, so it cannot be taken already.
+  public static func workerName(_ server: String, _ number: Int) -> String {
+    number > 1 ? "\(server)#\(number)" : server
+  }
 }
 
 /// A named set of clients.

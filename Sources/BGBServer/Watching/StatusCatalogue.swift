@@ -24,6 +24,8 @@ enum StatusCatalogue: UInt32, CaseIterable {
   case journalDamaged = 9806
   /// The server's certificate expires soon.
   case certificateNearExpiry = 9807
+  /// A worker ended by itself and was started again.
+  case workerRestarted = 9808
 
   /// The component's name in status messages and logs.
   static let component = "SMS_NOTIFICATION_SERVER"
@@ -37,7 +39,7 @@ enum StatusCatalogue: UInt32, CaseIterable {
     switch self {
     case .started, .stopped, .listenerUp: .information
     case .certificateNearExpiry: .warning
-    case .listenerFailed, .taskRefused, .journalStalled, .journalDamaged: .error
+    case .listenerFailed, .taskRefused, .journalStalled, .journalDamaged, .workerRestarted: .error
     }
   }
 
