@@ -1,5 +1,5 @@
-// A run of the storm laboratory: processes full of sessions, one scenario, samples of the servers at
-// marks, and at the end a report, a plot and a verdict.
+// A run of the storm laboratory: processes full of sessions, one scenario, samples of the servers
+// at marks, and at the end a report, a plot and a verdict.
 
 import Reactor
 import SwarmKit

@@ -121,8 +121,9 @@ extension Laboratory {
       &run, begun: begun,
       created: created.map { UInt64(max(0, $0.milliseconds * 1_000 + wallOffset)) } ?? begun)
     crew.activity = ""
+    let middle = NumberForm.short(run.fromCreation.milliseconds(at: 50))
     crew.remark(
-      "\(name): \(run.received) got it, p50 \(NumberForm.short(run.fromCreation.milliseconds(at: 50)))"
+      "\(name): \(run.received) got it, p50 \(middle)"
         + " p99 \(NumberForm.short(run.fromCreation.milliseconds(at: 99)))"
         + " max \(NumberForm.short(run.fromCreation.maxMilliseconds)) ms, \(run.stored) stored, "
         + "\(run.succeeded) in the database")

@@ -80,7 +80,8 @@ extension Laboratory {
     }
   }
 
-  /// Operations in quiet, then under a disturbance that lasts for `--for`; their tails are compared.
+  /// Operations in quiet, then under a disturbance that lasts for `--for`; their tails are
+  /// compared.
   private func disturbed(
     _ name: String, stirring: () throws(SwarmError) -> Void, calming: () -> Void
   ) throws(SwarmError) {
