@@ -1,5 +1,6 @@
-// Where a swarm's clients come from: the folders that `bgb client add --count` made, or the one file
-// of `--packed`. Either way a client's credentials are read when it connects and held by nobody.
+// Where a swarm's clients come from: the folders that `bgb client add --count` made, or the one
+// file of `--packed`. Either way a client's credentials are read when it connects and held by
+// nobody.
 
 import BGBAgent
 import BGBModel

@@ -1,6 +1,6 @@
-// Connections that stop half way, as a hostile or broken peer makes them: a third opens TCP and says
-// nothing, a third sends the beginning of a handshake, a third finishes the handshake and never
-// signs in. The crowd stands on a thread of its own; what the server ends is opened anew.
+// Connections that stop half way, as a hostile or broken peer makes them: a third opens TCP and
+// says nothing, a third sends the beginning of a handshake, a third finishes the handshake and
+// never signs in. The crowd stands on a thread of its own; what the server ends is opened anew.
 
 import BGBAgent
 import BGBModel

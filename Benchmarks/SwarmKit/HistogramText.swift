@@ -5,12 +5,13 @@ public enum HistogramText {
   /// The percentiles that are shown.
   public static let percentiles: [Double] = [0, 10, 25, 50, 75, 90, 95, 99, 99.9, 99.99, 100]
 
-  /// Lines with a title, each percentile with its time and a bar as long as its share of the longest.
+  /// Lines with a title, each percentile with its time and a bar as long as its share of the
+  /// longest.
   public static func draw(_ histogram: LatencyHistogram, title: String, columns: Int = 40) -> String
   {
     guard histogram.count > 0 else { return "\(title): nothing was recorded\n" }
-    var text =
-      "\(title): \(histogram.count) recorded, mean \(NumberForm.short(histogram.meanMilliseconds)) ms\n"
+    let mean = NumberForm.short(histogram.meanMilliseconds)
+    var text = "\(title): \(histogram.count) recorded, mean \(mean) ms\n"
     let longest = max(histogram.maxMilliseconds, 0.001)
     for percentile in percentiles {
       let time = histogram.milliseconds(at: percentile)

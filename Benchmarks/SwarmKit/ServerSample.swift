@@ -1,5 +1,5 @@
-// What servers and kernel hold at a moment, read from the texts of /proc; figures per connection are
-// differences of two such samples. Pure: who reads the files is elsewhere.
+// What servers and kernel hold at a moment, read from the texts of /proc; figures per connection
+// are differences of two such samples. Pure: who reads the files is elsewhere.
 
 /// One process at a moment.
 public struct ProcessSample: Equatable, Sendable {

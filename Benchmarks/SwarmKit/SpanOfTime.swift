@@ -8,7 +8,8 @@ public struct SpanOfTime: Equatable, Sendable {
   /// Takes seconds.
   public init(seconds: UInt64) { self.seconds = seconds }
 
-  /// Reads a number of seconds, or numbers with `h`, `m` and `s` behind them; nil for anything else.
+  /// Reads a number of seconds, or numbers with `h`, `m` and `s` behind them; nil for anything
+  /// else.
   public init?(_ text: String) {
     if let whole = UInt64(text) {
       seconds = whole

@@ -1,6 +1,6 @@
 // Bounds that a run has to keep, as a person writes them: `p99<2000ms`, `lost=0`, `online>=99.9%`.
-// Each is judged by a figure of the report; a figure that is missing fails its bound, for a run that
-// did not measure something has not kept it.
+// Each is judged by a figure of the report; a figure that is missing fails its bound, for a run
+// that did not measure something has not kept it.
 
 /// One bound.
 public struct Bound: Equatable, Sendable, CustomStringConvertible {
@@ -29,8 +29,8 @@ public struct Bound: Equatable, Sendable, CustomStringConvertible {
 
   /// Reads a bound; nil when it is none.
   ///
-  /// Units behind the number are for the reader, and only those of the figure: `ms`, `s`, `us`, `%`,
-  /// `KB` and `B` change nothing.
+  /// Units behind the number are for the reader, and only those of the figure: `ms`, `s`, `us`,
+  /// `%`, `KB` and `B` change nothing.
   public init?(_ text: String) {
     guard
       let relation = Relation.allCases.first(where: { text.contains($0.rawValue) }),

@@ -1,11 +1,12 @@
-// A fleet: the credentials of up to millions of clients in one file of slots of equal size, for load
-// generators. A folder with four files for each of 100,000 clients would be 500,000 files; a slot is
-// found by its number and read with one call, so that nobody needs to hold the others.
+// A fleet: the credentials of up to millions of clients in one file of slots of equal size, for
+// load generators. A folder with four files for each of 100,000 clients would be 500,000 files; a
+// slot is found by its number and read with one call, so that nobody needs to hold the others.
 //
 // The file begins with one slot of header: the eight bytes `BGBFLEET`, then as big-endian numbers
-// the version (2 bytes, 1), the bytes of a slot (2 bytes), and the number of clients (4 bytes). Each
-// slot behind it holds one client: its id (16 bytes), the lengths of its name (1 byte), certificate
-// (2 bytes) and key (2 bytes), then name, certificate in DER and key in PKCS #8 DER, then zeros.
+// the version (2 bytes, 1), the bytes of a slot (2 bytes), and the number of clients (4 bytes).
+// Each slot behind it holds one client: its id (16 bytes), the lengths of its name (1 byte),
+// certificate (2 bytes) and key (2 bytes), then name, certificate in DER and key in PKCS #8 DER,
+// then zeros.
 
 public import BGBModel
 import Glibc

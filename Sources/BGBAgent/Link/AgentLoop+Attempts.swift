@@ -8,7 +8,8 @@ import Reactor
 import Transports
 
 extension AgentLoop {
-  /// The credentials of a fleet's client, for one connection; nil for a client with its own context.
+  /// The credentials of a fleet's client, for one connection; nil for a client with its own
+  /// context.
   func credentials(of link: AgentLink) throws(TransportError) -> TLSCredentials? {
     guard let number = link.identity.fleetNumber else { return nil }
     guard let bytes = configuration.fleet?.credentials(number) else {
