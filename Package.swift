@@ -115,6 +115,10 @@ let package = Package(
       ]),
     library("SwarmKit", [histogram], path: "Benchmarks/SwarmKit"),
 
+    .target(
+      name: "SwarmPeers", dependencies: ["CEpollShim", "Reactor", "Transports"],
+      path: "Benchmarks/Peers", swiftSettings: strict),
+
     program("bgb-server", ["BGBServer"]),
     program("bgb-agent", ["BGBAgent"]),
     program("bgb-manager", ["BGBManager"]),
@@ -122,7 +126,8 @@ let package = Package(
     program(
       "bgb-swarm",
       [
-        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "SwarmKit", "Transports",
+        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "SwarmKit", "SwarmPeers",
+        "Transports",
         arguments, histogram,
       ],
       path: "Benchmarks/Swarm"),
@@ -141,7 +146,7 @@ let package = Package(
       "BGBServerTests",
       [
         "BGBServer", "Reactor", "Transports", "BGBModel", "BGBWire", "BGBReport", "BGBSigning",
-        "SiteDatabase", logging,
+        "SiteDatabase", "ServiceSettings", logging,
       ]),
     tests(
       "BGBAgentTests",
@@ -152,6 +157,7 @@ let package = Package(
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
+    tests("SwarmPeersTests", ["SwarmPeers"]),
     tests("SwarmKitTests", ["SwarmKit"]),
     tests("TidyTests", []),
     tests("IntegrationTests", ["BGBModel"]),

@@ -28,7 +28,10 @@ struct SwarmCommand: ParsableCommand {
 
       Exit codes: 0 all bounds were kept, 1 one was not or the run failed, 2 wrong usage.
       """,
-    subcommands: [Run.self, Slice.self], defaultSubcommand: Run.self)
+    subcommands: [
+      Run.self, Slice.self, PeerCommand.self, FloorCommand.self, HandshakesCommand.self,
+      PeerFiguresCommand.self,
+    ], defaultSubcommand: Run.self)
 }
 
 /// Why the swarm could not run.

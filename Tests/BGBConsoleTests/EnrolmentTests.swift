@@ -200,6 +200,7 @@ import Testing
     let sent = try #require(manager.seen.first?.body)
     #expect(Base64.decode(sent["reportKey"].cell)?.count == 32)
     #expect(sent["hosts"] == .texts(["mp1.example.org"]))
+    #expect(sent["workers"].cell == "1" && settings.contains("\nworkers: 1 "))
   }
 
   @Test(arguments: [

@@ -22,6 +22,7 @@ extension AgentLoop {
       case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
       case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
+      case .keepReconnect(let identity): keepReconnect(identity, of: link)
       case .push(let push):
         link.polls?.exchange.rest(at: loop.now)
         desk.push(link.identity.clientID, push, at: moment)
@@ -138,6 +139,7 @@ extension AgentLoop {
     do throws(TransportError) {
       let tls = try TLSTransport(
         socket, context: link.context, session: link.savedSession(of: link.endpoint),
+        reconnect: reconnectGrant(of: link),
         credentials: try credentials(of: link))
       link.channel = ByteChannel(
         .tls(tls), token: link.token, pool: pool, outboundBytesMax: Limits.outboundBytesMax,
@@ -155,9 +157,11 @@ extension AgentLoop {
     guard let channel = link.channel else { return }
     switch channel.handshake() {
     case .wouldBlock: settle(link)
-    case .failed(let error): lost(link, .lost(error))
+    case .failed(let error):
+      reconnectFailed(link, error)
+      lost(link, .lost(error))
     case .done:
-      if let refusal = refusal(of: channel.peer) { return lost(link, .notOurServer(refusal)) }
+      if let refusal = refusal(of: channel, link) { return lost(link, .notOurServer(refusal)) }
       channel.forgetPeer()  // Nobody asks again; idle connections add up.
       link.isOpen = true
       tell(link.identity.clientID, .connected(resumed: channel.resumed, over: .tcp))
@@ -180,7 +184,8 @@ extension AgentLoop {
     let client = link.identity.clientID
     return SignInFacts(
       clientID: client, incarnation: desk.book.incarnation,
-      outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts)
+      outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts,
+      takesReconnect: configuration.takesReconnect)
   }
 
   // MARK: Bytes
@@ -320,6 +325,9 @@ extension AgentLoop {
       guard let fresh = try? contexts(of: link.identity) else { return }
       link.context = fresh.tcp
       link.httpsContext = fresh.https
+      // The server shall see the new certificate, and not be reminded of the old one.
+      forgetReconnect(of: link)
+      for endpoint in link.endpoints + link.httpsEndpoints { link.tlsSessions[endpoint] = [] }
     }
   }
 }

@@ -22,6 +22,8 @@ public struct AgentConfiguration: Sendable {
   public var proxy: ProxyChoice?
   /// How often TCP is tried again from HTTPS.
   public var climb = ClimbRules()
+  /// Whether reconnect identities are asked for and used over TCP.
+  public var takesReconnect = true
   /// Does actions, on a thread of its own for each; nil when the desk answers at once.
   public var perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)?
   /// Fetches policies every so many milliseconds; nil never does.

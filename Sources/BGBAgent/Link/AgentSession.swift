@@ -27,6 +27,8 @@ public enum SessionStep: Equatable, Sendable {
   case welcomed(Welcome)
   /// The server's time, told within a session.
   case clock(WallTime)
+  /// Keep what to come back with.
+  case keepReconnect(ReconnectIdentity)
   /// Judge a pushed task.
   case push(PushTask)
   /// Withdraw a task that was not begun.
@@ -89,17 +91,20 @@ public struct SignInFacts: Sendable {
   public var clock: WallTime
   /// What it tells of itself.
   public var facts: ClientFacts
+  /// Whether it takes reconnect identities.
+  public var takesReconnect: Bool
 
   /// Joins the parts.
   public init(
     clientID: ClientID, incarnation: UInt64, outcomesStored: UInt64, clock: WallTime,
-    facts: ClientFacts
+    facts: ClientFacts, takesReconnect: Bool = true
   ) {
     self.clientID = clientID
     self.incarnation = incarnation
     self.outcomesStored = outcomesStored
     self.clock = clock
     self.facts = facts
+    self.takesReconnect = takesReconnect
   }
 }
 
@@ -172,7 +177,7 @@ public struct AgentSession: Sendable {
     SignIn(
       version: ProtocolVersion.current, clientID: facts.clientID, incarnation: facts.incarnation,
       previousSession: session, outcomesStored: facts.outcomesStored, clock: facts.clock,
-      facts: facts.facts, fallback: fallback)
+      facts: facts.facts, fallback: fallback, takesReconnect: facts.takesReconnect)
   }
 
   /// Notes that something was sent: it counts as a sign of life.
@@ -188,6 +193,8 @@ public struct AgentSession: Sendable {
       return welcomed(welcome, at: now)
     case (.signedIn, .keepAlive(let message)):
       return [.clock(message.clock)]
+    case (.signedIn, .reconnectIdentity(let identity)):
+      return [.keepReconnect(identity)]
     case (.signedIn, .pushTask(let push)):
       return [.clock(push.serverTime), .push(push)]
     case (.signedIn, .cancelTask(let message)):

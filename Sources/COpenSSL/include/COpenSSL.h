@@ -27,6 +27,7 @@ _Static_assert(OPENSSL_VERSION_MAJOR == 3, "written against the behaviour of Ope
 // Options are shifts of 64-bit values, which Swift does not import.
 static const uint64_t COPENSSL_SSL_OP_NO_COMPRESSION = SSL_OP_NO_COMPRESSION;
 static const uint64_t COPENSSL_SSL_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
+static const uint64_t COPENSSL_SSL_OP_ALLOW_NO_DHE_KEX = SSL_OP_ALLOW_NO_DHE_KEX;
 static const uint64_t COPENSSL_SSL_OP_NO_TICKET = SSL_OP_NO_TICKET;
 static const uint64_t COPENSSL_SSL_OP_CIPHER_SERVER_PREFERENCE = SSL_OP_CIPHER_SERVER_PREFERENCE;
 

@@ -27,10 +27,11 @@ struct TLSHandle: ~Copyable {
   /// - Parameters:
   ///   - serverName: for a client, the name that the server must bear.
   ///   - session: for a client, a session to resume if it is any good.
+  ///   - reconnect: for a client, an identity to offer; the session is left out then.
   ///   - credentials: what it proves itself with instead of the context's certificate.
   init(
     _ context: TLSContext, fd: Int32, serverName: String?, session: [UInt8]?,
-    credentials: TLSCredentials?
+    reconnect: ReconnectGrant? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
     context.noteStaleErrors(ErrorQueue.clear())
     guard let ssl = unsafe SSL_new(context.pointer) else { throw setupFailure() }
@@ -42,7 +43,12 @@ struct TLSHandle: ~Copyable {
       unsafe SSL_set_connect_state(ssl)
       let name = serverName.map(ServerName.init)
       if let name { isPrepared = unsafe name.demand(on: ssl) && isPrepared }
-      if let session { _ = unsafe NewSession.offer(session, to: ssl, expecting: name) }
+      // A server would look at the ticket first, which costs it more.
+      if let reconnect {
+        isPrepared = unsafe ExternalPSK.offer(reconnect, on: ssl) && isPrepared
+      } else if let session {
+        _ = unsafe NewSession.offer(session, to: ssl, expecting: name)
+      }
     }
     guard isPrepared else {
       unsafe SSL_free(ssl)
@@ -87,6 +93,9 @@ struct TLSHandle: ~Copyable {
 
   /// Whether the handshake resumed an earlier session.
   var resumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
+
+  /// How the peer proved itself in the handshake.
+  borrowing func proof() -> PeerProof { unsafe ExternalPSK.proof(of: ssl) }
 
   /// The protocol version and the cipher suite that were agreed, in OpenSSL's words.
   borrowing func agreement() -> String? {

@@ -9,7 +9,7 @@ enum Layers {
 
   /// Bytes: knows nothing of BGB.
   static let bytes: Set<String> = [
-    "CEpollShim", "COpenSSL", "CCurl", "Reactor", "Transports", "HTTPClient",
+    "CEpollShim", "COpenSSL", "CCurl", "Reactor", "Transports", "HTTPClient", "SwarmPeers",
   ]
   /// Meaning: knows nothing of sockets or threads.
   static let meaning: Set<String> = [
