@@ -32,6 +32,8 @@ final class Crew {
   var storedBefore = 0
   /// Received tasks before it.
   var receivedBefore = 0
+  /// Resident memory of all processes before they made their sessions, in bytes.
+  private(set) var emptyBytes: Int64 = 0
   /// What is said behind the progress.
   var activity = ""
   private var members: [Member] = []
@@ -80,6 +82,9 @@ final class Crew {
       member.child.write(line.text + "\n")
     }
   }
+
+  /// Tells the last process alone: what keeps a loop busy must not delay everybody's receipts.
+  func tellLast(_ line: ControlLine) { members.last?.child.write(line.text + "\n") }
 
   /// Asks each process, and waits for the answers of all.
   func ask(_ line: ControlLine, seconds: UInt64 = 60) throws(SwarmError) -> [ControlLine] {
@@ -142,7 +147,9 @@ final class Crew {
       guard let line = ControlLine(line: text) else { continue }
       switch line.verb {
       case "tally": member.tally = SwarmTally(line)
-      case "ready": member.isReady = true
+      case "ready":
+        member.isReady = true
+        emptyBytes += Int64(line.number("emptyBytes"))
       case "task":
         if let task = line["id"], !tasks.contains(task) { tasks.append(task) }
       default: member.answers.append(line)

@@ -14,7 +14,6 @@ final class Laboratory {
   var storms: [StormRun] = []
   /// The figures by name, on which bounds are judged.
   var figures: [String: Double] = [:]
-  private var swarmBefore: ServerSample?
   private var swarmOnline: ServerSample?
 
   init(_ options: SwarmCommand.Run) throws(SwarmError) {
@@ -72,7 +71,6 @@ final class Laboratory {
     guard try crew.wait(seconds: 300, until: { crew.isReady }) else {
       throw SwarmError(description: "the sessions were not made in time")
     }
-    swarmBefore = sampler.memory(of: crew.processes)
     crew.activity = "connecting"
     let begun = MonotonicClock.now()
     let all = try waitOnline(crew.sessions, seconds: options.connectSeconds)
@@ -128,12 +126,11 @@ final class Laboratory {
       let count = Double(max(1, online.online - before.online))
       figures["slab.perPair"] = Double(online.slab - before.slab) / count
     }
-    if let before = swarmBefore, let online = swarmOnline {
-      figures["swarm.rssPerSession"] =
-        Double(online.total(\.resident)) / Double(max(1, crew.sessions))
-      figures["swarm.growthPerSession"] =
-        Double(online.total(\.resident) - before.total(\.resident)) / Double(max(1, crew.sessions))
+    if let online = swarmOnline {
+      let grown = online.total(\.resident) - crew.emptyBytes
+      figures["swarm.rssPerSession"] = Double(grown) / Double(max(1, crew.sessions))
     }
+    figures["unstored"] = Double(tally[.ended] - tally[.stored])
     addOperationFigures()
     for storm in storms { figures.merge(storm.figures) { $1 } }
   }
@@ -154,8 +151,6 @@ final class Laboratory {
     let received = operations.reduce(0) { $0 + $1.received }
     let spent = operations.reduce(0) { $0 + $1.serverNanoseconds }
     if spent > 0 { figures["push.cpuUs"] = Double(spent) / Double(max(1, received)) / 1e3 }
-    let tally = crew.tally
-    figures["unstored"] = Double(tally[.ended] - tally[.stored])
   }
 
   // MARK: Report

@@ -107,7 +107,11 @@ extension Laboratory {
     }
     console.send(9)
     if let bytes = console.read() { output += bytes }
-    if run.status != 0 { crew.remark("\(name): the console says: \(console.readErrors())") }
+    if run.status != 0 {
+      let words = console.readErrors().split(separator: "\n").last ?? ""
+      let status = run.status.map { "ended with \($0)" } ?? "did not end"
+      crew.remark("\(name): the console \(status): \(words)")
+    }
     let answer = String(decoding: output, as: UTF8.self)
     run.taskID =
       JSONText.field("taskID", in: answer) ?? crew.tasks.last { !known.contains($0) } ?? ""
@@ -121,12 +125,10 @@ extension Laboratory {
       &run, begun: begun,
       created: created.map { UInt64(max(0, $0.milliseconds * 1_000 + wallOffset)) } ?? begun)
     crew.activity = ""
-    let middle = NumberForm.short(run.fromCreation.milliseconds(at: 50))
+    let times = [50.0, 99, 100].map { NumberForm.short(run.fromCreation.milliseconds(at: $0)) }
     crew.remark(
-      "\(name): \(run.received) got it, p50 \(middle)"
-        + " p99 \(NumberForm.short(run.fromCreation.milliseconds(at: 99)))"
-        + " max \(NumberForm.short(run.fromCreation.maxMilliseconds)) ms, \(run.stored) stored, "
-        + "\(run.succeeded) in the database")
+      "\(name): \(run.received) got it, p50 \(times[0]) p99 \(times[1]) max \(times[2]) ms, "
+        + "\(run.stored) stored, \(run.succeeded) in the database")
     return run
   }
 

@@ -62,6 +62,10 @@ extension Laboratory {
   /// The sessions that `--share` is of.
   private var shared: Int { max(1, Int((Double(crew.sessions) * options.share / 100).rounded())) }
 
+  private func flood(_ count: Int) {
+    crew.tellLast(ControlLine("flood", ["count": String(count)]))
+  }
+
   private func idle() throws(SwarmError) {
     crew.activity = "idle for \(options.holdSeconds) s"
     let before = sampler.sample("idle.begin", online: crew.tally[.online])
@@ -148,7 +152,7 @@ extension Laboratory {
       "churn", count: options.rate,
       ["restMilliseconds": String(options.restMilliseconds)], key: "perSecond")
     crew.tell("half-open", count: few)
-    crew.tell("flood", count: few)
+    flood(max(1, few / 4))
     let until = MonotonicClock.now() + options.holdSeconds * 1_000
     var tails: [Double] = []
     repeat {
@@ -159,7 +163,8 @@ extension Laboratory {
       tails.append(run.quiet.milliseconds(at: 99))
     } while MonotonicClock.now() < until && !crew.isInterrupted
     mark("mixed")
-    for verb in ["flood", "half-open"] { crew.tell(verb, count: 0) }
+    flood(0)
+    crew.tell("half-open", count: 0)
     crew.tell("churn", count: 0, key: "perSecond")
     compare(quiet, tails)
     _ = try waitOnline(crew.sessions, seconds: options.connectSeconds)

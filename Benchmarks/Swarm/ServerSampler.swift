@@ -41,6 +41,13 @@ struct ServerSampler {
     return sample
   }
 
+  /// Resident memory of this process, in bytes.
+  static func ownMemory() -> Int64 {
+    var own = ProcessSample(process: 0)
+    own.takeMemory(smapsRollup: text("/proc/self/smaps_rollup"))
+    return own.resident
+  }
+
   /// The memory of the swarm's own processes, for the cost of a session.
   func memory(of processes: [Int32]) -> ServerSample {
     var sample = ServerSample(name: "swarm", milliseconds: 0, online: 0)

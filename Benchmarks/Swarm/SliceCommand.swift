@@ -19,7 +19,7 @@ struct SessionOptions: ParsableArguments {
   var fleet: String?
 
   @Option(help: "Sessions of one process that connect at the same time; the others wait.")
-  var connecting = 256
+  var connecting = 64
 
   @Option(help: "Sessions that share a source address of 127.0.0.0/8.")
   var sessionsPerAddress = 1
@@ -103,6 +103,7 @@ final class SliceRun {
     let ledger = ledger
     loop.observer = { ledger.note($0, $1) }
     loop.listener = { [unowned self] line in obey(line) }
+    let emptyBytes = ServerSampler.ownMemory()
     for number in 0..<options.count { try add(number) }
     let mailbox = loop.mailbox
     do throws(Errno) {
@@ -113,7 +114,7 @@ final class SliceRun {
         }
         mailbox.post(.stop(reason: "the run is over"))
       }
-      say(ControlLine("ready"))
+      say(ControlLine("ready", ["emptyBytes": String(emptyBytes)]))
       report()
       try loop.run()
     } catch {
@@ -145,6 +146,8 @@ final class SliceRun {
       configuration.keepsSessions = !options.session.noTickets
       configuration.detaches = !options.session.attached
       configuration.drainMilliseconds = 1_000
+      // Short turns, for a receipt is noted at the end of its turn.
+      configuration.eventsPerTurnMax = 16
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: path) },
         linksMax: options.count + 8)

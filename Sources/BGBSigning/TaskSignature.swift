@@ -28,6 +28,24 @@ public enum TaskSignature {
   }
 }
 
+/// A task whose signature was verified, so that the same bytes need not be verified again: a
+/// process with thousands of clients gets the same task for all of them.
+public struct ProvenTask: Sendable {
+  private var known: (task: SignedTask, keys: [PublicKey], statement: TaskStatement)?
+
+  /// Knows none.
+  public init() {}
+
+  /// The statement, if one of the keys signed exactly its bytes; only such a task is remembered.
+  mutating func verify(_ task: SignedTask, keys: [PublicKey]) throws(TaskRejection) -> TaskStatement
+  {
+    if let known, known.task == task, known.keys == keys { return known.statement }
+    let statement = try TaskSignature.verify(task, keys: keys)
+    known = (task, keys, statement)
+    return statement
+  }
+}
+
 /// Whether a pushed task may be begun by this client now.
 public enum TaskCheck {
   /// The statement, if everything that the site signed allows this client to begin it at `now`.
@@ -39,7 +57,18 @@ public enum TaskCheck {
     task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
     client: ClientID, now: WallTime
   ) throws(TaskRejection) -> TaskStatement {
-    let statement = try TaskSignature.verify(task, keys: keys)
+    var proven = ProvenTask()
+    return try admit(
+      task: task, leafIndex: leafIndex, path: path, keys: keys, site: site, client: client,
+      now: now, proven: &proven)
+  }
+
+  /// The same, for one client of many: what was verified for another one is not verified again.
+  public static func admit(
+    task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
+    client: ClientID, now: WallTime, proven: inout ProvenTask
+  ) throws(TaskRejection) -> TaskStatement {
+    let statement = try proven.verify(task, keys: keys)
     guard statement.site == site else { throw .foreignSite }
     let isTarget = MerkleTree.verify(
       leaf: client, index: Int(leafIndex), count: Int(statement.targetCount),

@@ -38,6 +38,35 @@ private struct Site {
 }
 
 @Suite struct TaskCheckTests {
+  @Test func whatWasProvenOnceIsBelievedForTheSameBytesAndKeysOnly() throws {
+    let site = try Site()
+    let task = TaskSignature.sign(site.statement, with: site.key)
+    let keys = [site.key.publicKey]
+    var proven = ProvenTask()
+    for _ in 0..<2 { #expect(try proven.verify(task, keys: keys).taskID == site.statement.taskID) }
+    var forged = task
+    forged.signature[0] ^= 1
+    #expect(throws: TaskRejection.badSignature) { try proven.verify(forged, keys: keys) }
+    var altered = task
+    altered.statement[altered.statement.count - 1] ^= 1
+    #expect(throws: TaskRejection.self) { try proven.verify(altered, keys: keys) }
+    #expect(throws: TaskRejection.unknownKey) {
+      try proven.verify(task, keys: [try SigningKey.generate().publicKey])
+    }
+    for leaf in site.leaves.indices {
+      let admitted = try TaskCheck.admit(
+        task: task, leafIndex: UInt32(leaf), path: site.tree.path(at: leaf), keys: keys,
+        site: site.site, client: site.leaves[leaf], now: start.adding(milliseconds: 1),
+        proven: &proven)
+      #expect(admitted.taskID == site.statement.taskID)
+    }
+    #expect(throws: TaskRejection.notTarget) {
+      try TaskCheck.admit(
+        task: task, leafIndex: 1, path: site.tree.path(at: 0), keys: keys, site: site.site,
+        client: site.leaves[0], now: start.adding(milliseconds: 1), proven: &proven)
+    }
+  }
+
   @Test func everyTargetIsAdmitted() throws {
     let site = try Site()
     for leaf in site.leaves.indices {

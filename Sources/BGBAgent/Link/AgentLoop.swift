@@ -36,6 +36,8 @@ public struct AgentConfiguration: Sendable {
   ///
   /// A handshake holds some 40 KB in OpenSSL, and the allocator gives nothing back.
   public var attemptsMax = Int.max
+  /// Events of one turn at most: what is done in a turn leaves at its end.
+  public var eventsPerTurnMax = 1_024
   /// Whether connections over TCP leave OpenSSL once they are signed in.
   public var detaches = false
   /// Whether TLS sessions are kept, to resume with.
@@ -153,7 +155,7 @@ public final class AgentLoop {
     self.configuration = configuration
     self.desk = desk
     self.random = random
-    loop = try Loop(time: time)
+    loop = try Loop(time: time, readyCapacity: configuration.eventsPerTurnMax)
     pool = BlockPool(limit: linksMax * 2 + 64)
     let mailbox = try Mailbox<AgentLetter>()
     self.mailbox = mailbox

@@ -36,7 +36,7 @@ extension TaskDesk {
     do throws(TaskRejection) {
       statement = try TaskCheck.admit(
         task: came.task, leafIndex: came.leafIndex, path: came.path, keys: rules.keys,
-        site: rules.site, client: client, now: clock)
+        site: rules.site, client: client, now: clock, proven: &proven)
     } catch {
       // Time is judged last: what failed by time alone is signed and ours, and may be known.
       let isOurs = error == .expired || error == .notYetValid

@@ -159,6 +159,8 @@ public final class TaskDesk {
   var appendedBytes = 0
   var snapshotBytes = 0
   var random: JitterRandom
+  /// The task that was verified last.
+  var proven = ProvenTask()
 
   /// Begins with the memory of a journal whose file holds `recordCount` records.
   public init(book: TaskBook, recordCount: Int, rules: DeskRules, random: JitterRandom) {

@@ -28,6 +28,7 @@ struct FleetPacking {
     for start in stride(from: 0, to: names.count, by: ClientAdd.batchClients) {
       let batch = Array(names[start..<min(start + ClientAdd.batchClients, names.count)])
       try add(batch, to: writer, isFirst: start == 0)
+      guard writer.count % 5_000 == 0 || writer.count == names.count else { continue }
       console.say("\(NumberText.grouped(writer.count))/\(NumberText.grouped(names.count)) added")
     }
     do { try writer.finish() } catch { throw ConsoleError(.failure, "\(error)") }
