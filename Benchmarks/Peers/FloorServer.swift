@@ -1,6 +1,7 @@
 // The bare floor: the least that a server on our reactor and OpenSSL can be. It accepts, shakes
 // hands, echoes keep-alives, sends each push to all others and passes acks on to the last
-// publisher. No identity, no limits, no deadline, no application: what any of those costs shows against it.
+// publisher. No identity, no limits, no deadline, no application: what any of those costs shows
+// against it.
 import Reactor
 import Transports
 

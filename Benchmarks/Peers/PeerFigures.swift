@@ -13,6 +13,8 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   case memoryAfterStorm = "M4.storm"
   /// Kernel slab bytes per end of a connection.
   case slab = "M5.slab"
+  /// Bytes of RSS growth and of slab per end together.
+  case wholeMachine = "M5"
   /// Server CPU ms of a connect with a full handshake and login.
   case fullHandshake = "H1"
   /// Server CPU ms of a connect with a kept session.
@@ -56,6 +58,7 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .memoryAfterTraffic: "the same after traffic (RSS), bytes"
     case .memoryAfterStorm: "the same after the storm (RSS), bytes"
     case .slab: "kernel slab per end of a connection, bytes"
+    case .wholeMachine: "memory per idle connection, RSS and slab, bytes"
     case .fullHandshake: "full handshake and login, CPU ms"
     case .resumedHandshake: "reconnect with a kept session, CPU ms"
     case .resumedShare: "of these resumed, %"

@@ -27,8 +27,8 @@ public struct PeerPlan: Sendable {
   public var quietSeconds: UInt64 = 15
   /// Whether all are dropped at once at the end.
   public var storms = true
-  /// The most that any stage may last, in seconds.
-  public var patienceSeconds: UInt64 = 180
+  /// The most that any stage may last, in seconds; the default grows with the clients.
+  public var patienceSeconds: UInt64?
   /// Certificate and key that all clients share, and the authority of the server's.
   public var certificateFile = ""
   /// The certificate's key.
@@ -115,12 +115,14 @@ public struct PeerLab: ~Copyable {
     figures.note(.fullHandshake, each(since: before, plan.connections, 1e6))
     if plan.dialect.fansOut { try connect([fleet.publisher], underWay: 1) }
     try pause(milliseconds: 3_000)
-    noteMemory(.idleMemory)
+    let count = Double(plan.connections)
+    let resident = Double(probe.residentBytes() - residentBefore) / count
+    let slab = Double(ProcessProbe.slabBytes() - slabBefore) / (2 * count)
+    figures.note(.idleMemory, resident)
     figures.note(
-      .idleProportional,
-      Double(probe.proportionalBytes() - proportionalBefore) / Double(plan.connections))
-    figures.note(
-      .slab, Double(ProcessProbe.slabBytes() - slabBefore) / Double(2 * plan.connections))
+      .idleProportional, Double(probe.proportionalBytes() - proportionalBefore) / count)
+    figures.note(.slab, slab)
+    figures.note(.wholeMachine, resident + slab)
   }
 
   private mutating func measureQuiet() throws(Errno) {
@@ -215,7 +217,7 @@ public struct PeerLab: ~Copyable {
     // Whoever is not back counts as back at the end of our patience.
     let enough = (plan.connections * 999 + 999) / 1000
     figures.note(
-      .stormBack, waits.count >= enough ? waits[enough - 1] : Double(plan.patienceSeconds))
+      .stormBack, waits.count >= enough ? waits[enough - 1] : Double(patienceSeconds))
     figures.note(.stormMiddle, percentile(waits, 500) ?? 0)
     figures.note(.stormTail, percentile(waits, 990) ?? 0)
     figures.note(.stormLost, Double(lost))
@@ -262,7 +264,12 @@ public struct PeerLab: ~Copyable {
 
   private var now: UInt64 { MonotonicClock.nanoseconds() }
 
-  private func deadline() -> UInt64 { now + plan.patienceSeconds * 1_000_000_000 }
+  /// Twenty milliseconds a client, for a slow server on a busy machine.
+  private var patienceSeconds: UInt64 {
+    plan.patienceSeconds ?? max(120, UInt64(plan.connections) / 50)
+  }
+
+  private func deadline() -> UInt64 { now + patienceSeconds * 1_000_000_000 }
 
   private func median(_ values: [Double]) -> Double { percentile(values.sorted(), 500) ?? 0 }
 }

@@ -47,8 +47,8 @@ struct PeerCommand: ParsableCommand {
   @Flag(help: "Leave the storm out.")
   var noStorm = false
 
-  @Option(help: "The most that a stage may last, in seconds.")
-  var patienceSeconds: UInt64 = 180
+  @Option(help: "The most that a stage may last, in seconds; the default grows with the clients.")
+  var patienceSeconds: UInt64?
 
   @Option(help: "Certificate that all clients share.")
   var cert: String
@@ -95,7 +95,7 @@ struct PeerCommand: ParsableCommand {
     guard pids.split(separator: ",").allSatisfy({ Int32($0) != nil }), !pids.isEmpty else {
       throw ValidationError("--pids takes numbers separated by commas")
     }
-    guard connections > 0, underWay > 0, publishes >= 0, resumes >= 0, patienceSeconds > 0 else {
+    guard connections > 0, underWay > 0, publishes >= 0, resumes >= 0, patienceSeconds != 0 else {
       throw ValidationError("counts are not negative, and connections at least one")
     }
   }
