@@ -21,32 +21,41 @@ struct StartError: Error, CustomStringConvertible {
 
 /// One notification server in this process.
 struct Server {
-  private let settings: ServerSettings
+  let settings: ServerSettings
   private let settingsFile: String
+  /// Which of several workers this process is; nil for a server of one process.
+  private let worker: Int?
   private let logHandle: LogHandle
   private let httpLogHandle: LogHandle
-  private let log: Logger
+  let log: Logger
   private let time = TimeSource.system
 
   init(
-    settings: ServerSettings, settingsFile: String, logHandle: LogHandle, httpLogHandle: LogHandle
+    settings: ServerSettings, settingsFile: String, worker: Int? = nil, logHandle: LogHandle,
+    httpLogHandle: LogHandle
   ) {
     self.settings = settings
     self.settingsFile = settingsFile
+    self.worker = worker
     self.logHandle = logHandle
     self.httpLogHandle = httpLogHandle
-    log = logHandle.logger("bgb-server")
+    var log = logHandle.logger("bgb-server")
+    if let worker { log[metadataKey: "worker"] = "\(worker)" }
+    self.log = log
   }
 
   /// Starts, serves until it is told to stop, ends in order.
   ///
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
+    ProcessMemory.prepare()
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()
+    let lock = worker == nil ? nil : try lockJournal()
+    defer { withExtendedLifetime(lock) {} }
     let link = try openSite()
-    let registration = try register(link)
+    let registration = try register(link, reportKey)
     log.notice(
       "Starting SMS Notification Server...",
       metadata: [
@@ -89,13 +98,15 @@ struct Server {
     let watchThread = try KernelThread.start(name: "bgb-watch", stackSize: 2 << 20) {
       watch.run(from: registration)
     }
-    announce(shard.listeners.map { "\($0.role) \($0.listener.boundAddress)" })
+    let addresses = shard.listeners.map { "\($0.role) \($0.listener.boundAddress)" }
+    let post = worker == nil ? nil : try WorkerPost(in: shard.loop.poller)
+    if let post { post.announce(addresses, shard.loop.poller) } else { announce(addresses) }
     tell(.started, "Notification server \(settings.name) started.", siteBox)
     for entry in shard.listeners where entry.role == .agent {
       tell(.listenerUp, "Agents can connect to \(entry.listener.boundAddress).", siteBox)
     }
     warnOfExpiry(shard)
-    try turn(shard, signals)
+    try turn(shard, signals, post)
     tell(.stopped, "Notification server \(settings.name) stopped.", siteBox)
     watch.stop()
     watchThread.join()
@@ -107,13 +118,16 @@ struct Server {
   }
 
   /// Turns the loop, with signals as one more thing to be ready.
-  private func turn(_ shard: Shard, _ signals: borrowing SignalDescriptor) throws(Errno) {
+  private func turn(
+    _ shard: Shard, _ signals: borrowing SignalDescriptor, _ post: WorkerPost?
+  ) throws(Errno) {
     try shard.loop.poller.add(signals.fd, .signals, .readable)
     while shard.life != .done {
       try shard.turn()
+      if let post { attend(post, shard) }
       while let signal = signals.next() {
         switch signal {
-        case SIGHUP: reload(shard)
+        case SIGHUP: _ = reload(shard)
         case SIGUSR1: reopenLog()
         default: shard.beginDrain()
         }
@@ -121,14 +135,14 @@ struct Server {
     }
   }
 
-  private func tell(_ status: StatusCatalogue, _ text: String, _ site: Mailbox<SiteLetter>) {
+  func tell(_ status: StatusCatalogue, _ text: String, _ site: Mailbox<SiteLetter>) {
     site.post(.status(status.message(at: WallTime(milliseconds: time.wall()), text: text)))
   }
 
   /// Refuses to start with fewer files than connections: better now than in the middle of a storm.
   private func checkFileLimit() throws(StartError) {
     // Listeners, the database, the journal, logs and reports besides.
-    let needed = UInt64(max(0, settings.connectionsMax)) + 128
+    let needed = UInt64(max(0, settings.connectionsMax + settings.shard.parkedMax)) + 128
     guard let files = try? ProcessLimits.raiseOpenFiles(), files < needed else { return }
     throw StartError(
       description: "connections-max \(settings.connectionsMax) needs \(needed) open files and this "
@@ -160,9 +174,14 @@ struct Server {
     }
   }
 
-  private func register(_ link: DatabaseSiteLink) throws(StartError) -> SiteRegistration {
+  private func register(
+    _ link: DatabaseSiteLink, _ reportKey: SigningKey
+  ) throws(StartError) -> SiteRegistration {
     do throws(SiteLinkError) {
-      return try link.register(named: settings.name, at: WallTime(milliseconds: time.wall()))
+      let now = WallTime(milliseconds: time.wall())
+      guard let worker, worker > 1 else { return try link.register(named: settings.name, at: now) }
+      return try link.registerWorker(
+        worker, of: settings.serverName, reportKey: reportKey.publicKey.rawValue, at: now)
     } catch {
       throw StartError(
         description: "the site does not take this server: \(error); run `bgb server add` first")
@@ -182,13 +201,29 @@ struct Server {
     if let address = settings.healthListen {
       listeners += try open(address.host, address.port, .watch)
     }
-    let contexts = try makeContexts(settings, time.wall() / 1000)
-    return try Shard(
+    let now = time.wall() / 1000
+    let plan = try makePlan(settings, now)
+    let desk = plan?.desk(nil, site: registration.site, time: time)
+    let contexts = try makeContexts(settings, now, desk)
+    let shard = try Shard(
       loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(
         site: registration.site, serverID: registration.serverID, epoch: registration.epoch),
       settings: settings.shard, agentTLS: contexts.agent, httpsTLS: contexts.https,
       listeners: listeners, log: log, httpLog: httpLogHandle.logger("bgb-http"))
+    ReconnectPlan.apply(plan, desk, to: shard)
+    return shard
+  }
+
+  private func makePlan(
+    _ settings: ServerSettings, _ now: Int64
+  ) throws(Errno) -> ReconnectPlan? {
+    do throws(TLSSetupError) {
+      return try ReconnectPlan(settings, now: now)
+    } catch {
+      log.critical("no reconnect identities", metadata: ["error": "\(error)"])
+      throw .invalidArgument
+    }
   }
 
   private func open(
@@ -201,11 +236,11 @@ struct Server {
       throw .addressNotAvailable
     }
     do throws(Errno) {
-      let listener = try Listener(address, reusePort: false)
+      let listener = try Listener(address, reusePort: worker != nil)
       log.notice(
         "Listening connections on port \(listener.boundAddress.port ?? 0)\(role.words).",
         metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
-      return [ShardListener(listener: listener, role: role)]
+      return [ShardListener(listener: listener, role: role, isShared: worker != nil)]
     } catch {
       log.critical("cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
       throw error
@@ -214,18 +249,24 @@ struct Server {
 
   /// The TLS rules of both listeners; tickets of one are no good at the other.
   private func makeContexts(
-    _ settings: ServerSettings, _ now: Int64
+    _ settings: ServerSettings, _ now: Int64, _ reconnects: ReconnectDesk?
   ) throws(Errno) -> (agent: TLSContext, https: TLSContext) {
     do throws(TLSSetupError) {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
       agent.ticketKeys = keys
+      agent.detaches = settings.tlsRecords == .detached
       agent.sessionContext = "bgb-agent"
+      // Whoever takes identities needs no ticket, and whoever does not gets one at its sign-in.
+      if reconnects != nil { agent.ticketsPerHandshake = 0 }
       var https = TLSOptions()
       https.ticketKeys = keys
+      https.detaches = settings.tlsRecords == .detached
       https.sessionContext = "bgb-https"
       https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
-      return (try makeContext(settings, agent), try makeContext(settings, https))
+      return (
+        try makeContext(settings, agent, reconnects), try makeContext(settings, https, nil)
+      )
     } catch {
       log.critical("TLS cannot be set up", metadata: ["error": "\(error)"])
       throw .invalidArgument
@@ -233,11 +274,12 @@ struct Server {
   }
 
   private func makeContext(
-    _ settings: ServerSettings, _ options: TLSOptions
+    _ settings: ServerSettings, _ options: TLSOptions, _ reconnects: ReconnectDesk?
   ) throws(TLSSetupError) -> TLSContext {
     try TLSContext(
       role: .server, certificateChainFile: settings.certificate.path,
-      privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options)
+      privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options,
+      reconnects: reconnects)
   }
 
   // MARK: While running
@@ -247,10 +289,16 @@ struct Server {
   ///
   /// Those that live keep what they have. What cannot be read leaves everything as it was, and says
   /// so.
-  private func reload(_ shard: Shard) {
+  func reload(_ shard: Shard) -> Bool {
+    defer { warnOfExpiry(shard) }
     do {
-      let fresh = try ServerSettings.load(settingsFile)
-      let contexts = try makeContexts(fresh, time.wall() / 1000)
+      var fresh = try ServerSettings.load(settingsFile)
+      if let worker { fresh = fresh.worker(worker) }
+      let now = time.wall() / 1000
+      let plan = try makePlan(fresh, now)
+      let desk = plan?.desk(shard.reconnects, site: shard.identity.site, time: time)
+      let contexts = try makeContexts(fresh, now, desk)
+      ReconnectPlan.apply(plan, desk, to: shard)
       shard.agentTLS = contexts.agent
       shard.httpsTLS = contexts.https
       var changed = fresh.shard
@@ -268,15 +316,17 @@ struct Server {
           "online": "\(shard.registry.onlineCount)",
           "restart-for": "\(needsRestart.joined(separator: ","))",
         ])
+      return true
     } catch {
       log.error("reload refused, everything stays as it was", metadata: ["error": "\(error)"])
+      return false
     }
-    warnOfExpiry(shard)
   }
 
   /// A status message when our own certificate has less than two weeks left.
   private func warnOfExpiry(_ shard: Shard) {
-    guard let own = shard.agentTLS.ownCertificate else { return }
+    // Workers share one certificate: the first of them speaks of it.
+    guard worker ?? 1 == 1, let own = shard.agentTLS.ownCertificate else { return }
     let days = (own.notAfter - time.wall() / 1000) / 86_400
     guard days < 14 else { return }
     tell(
@@ -285,7 +335,7 @@ struct Server {
       shard.site)
   }
 
-  private func reopenLog() {
+  func reopenLog() {
     do throws(LogError) {
       try logHandle.reopen()
       try httpLogHandle.reopen()

@@ -39,9 +39,11 @@ public struct TLSOptions: Sendable {
   ///
   /// A resumed peer skips verification, so not for long.
   public var ticketLifetimeSeconds = 3600
-  /// Tickets given out after a full handshake; one is enough for a peer with one connection.
+  /// Tickets given out by themselves after a handshake; one is enough for a peer with one
+  /// connection.
   ///
-  /// With 0 a server gives out none by itself, but can send one by ``ByteChannel/sendTicket()``.
+  /// With 0 a server gives out none by itself, but can send one by ``ByteChannel/sendTicket()``, and
+  /// the keys open those that were given out.
   public var ticketsPerHandshake = 1
   /// Names the listener, 1 to 32 bytes: a ticket given out under another name is not taken.
   public var sessionContext = "session"

@@ -63,12 +63,17 @@ public struct TLSTransport: ~Copyable {
   ///     bear.
   ///   - session: for a client, what ``takeNewSession()`` gave on an earlier connection to this
   ///     server; it is left out silently if it is no longer any good.
+  ///   - reconnect: for a client, what this server's site gave it to come back with; a server that
+  ///     does not take it goes on with certificates.
+  ///   - credentials: the certificate and key of this connection alone; nil for the context's.
   public init(
     _ socket: consuming Descriptor, context: TLSContext, serverName: String? = nil,
-    session: [UInt8]? = nil
+    session: [UInt8]? = nil, reconnect: ReconnectGrant? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
     memory = Memory(
-      try TLSHandle(context, fd: socket.raw, serverName: serverName, session: session), context)
+      try TLSHandle(
+        context, fd: socket.raw, serverName: serverName, session: session, reconnect: reconnect,
+        credentials: credentials), context)
     self.socket = socket
   }
 
@@ -80,6 +85,9 @@ public struct TLSTransport: ~Copyable {
 
   /// Whether the handshake resumed an earlier session; meaningful once it is done.
   public var resumed: Bool { memory.handle.resumed }
+
+  /// How the peer proved who it is; nil before the handshake is done.
+  public func readProof() -> PeerProof? { isShakingHands ? nil : memory.handle.proof() }
 
   /// The protocol version and the cipher suite, such as `TLSv1.3, TLS_AES_128_GCM_SHA256`; nil
   /// before the handshake is done.

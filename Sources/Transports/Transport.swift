@@ -18,6 +18,13 @@ public enum Transport: ~Copyable {
   /// Closed: the descriptor is gone and its number may be another connection's.
   case closed
 
+  /// What it was; it is closed from now on.
+  mutating func take() -> Transport {
+    let was = consume self
+    self = .closed
+    return was
+  }
+
   /// Steps the handshake; a transport without one is done at once.
   public mutating func handshake() -> HandshakeStep {
     switch consume self {
@@ -159,6 +166,17 @@ public enum Transport: ~Copyable {
     case .tls(let tls): tls.resumed
     case .detached(let detached): detached.resumed
     case .polled: false
+    }
+  }
+
+  /// How the peer proved who it is; nil without TLS, or before it stands.
+  public func readProof() -> PeerProof? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readProof()
+    case .detached: nil
+    case .polled: nil
     }
   }
 

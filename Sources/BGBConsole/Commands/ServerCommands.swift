@@ -8,14 +8,16 @@ import HTTPClient
 /// The noun.
 struct ServerCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "server", abstract: "Add and list notification servers.",
+    commandName: "server", abstract: "Add, list and drain notification servers.",
     discussion: """
       Examples:
         bgb server add mp1
         bgb server add mp1 --host mp1.example.org --port 10123
         bgb server list
+        bgb server drain mp1 --within 5m
       """,
-    subcommands: [ServerAdd.self, ServerList.self], aliases: ["servers"])
+    subcommands: [ServerAdd.self, ServerList.self, ServerDrain.self, ServerUndrain.self],
+    aliases: ["servers"])
 }
 
 /// Adds a server.
@@ -28,6 +30,7 @@ struct ServerAdd: ConsoleCommand {
       Examples:
         bgb server add mp1
         bgb server add mp1 --host mp1.example.org --host 192.0.2.7 --listen 0.0.0.0
+        bgb server add mp1 --host mp1.example.org --workers 6
       """)
 
   @Argument(help: "Its name: letters, digits, '.', '_' and '-'.") var name: String
@@ -40,6 +43,8 @@ struct ServerAdd: ConsoleCommand {
   var healthPort: UInt16 = 0
   @Option(help: "The address to listen on; loopback when all hosts are, else all addresses.")
   var listen: String?
+  @Option(help: "Processes that serve side by side on the same ports; listed as NAME, NAME#2, ...")
+  var workers = 1
   @Option(help: "The folder to make; otherwise servers/NAME in the site's folder.")
   var out: String?
   @OptionGroup var site: SiteOptions
@@ -48,6 +53,12 @@ struct ServerAdd: ConsoleCommand {
   func validate() throws {
     guard ParameterKind.word(bytesMax: 64).admits(name) else {
       throw ValidationError("a name has letters, digits, '.', '_' and '-', at most 64")
+    }
+    guard (1...Limits.workersMax).contains(workers) else {
+      throw ValidationError("--workers is a number from 1 to \(Limits.workersMax)")
+    }
+    guard workers == 1 || port != 0 && httpsPort != 0 else {
+      throw ValidationError("workers share a port, so it must be named and not 0")
     }
   }
 
@@ -86,7 +97,7 @@ struct ServerAdd: ConsoleCommand {
         name: name, listen: ServerAdd.endpoint(address, port),
         httpsListen: ServerAdd.endpoint(address, https),
         httpsURL: "https://" + ServerAdd.endpoint(hosts[0], https),
-        health: ServerAdd.endpoint("127.0.0.1", healthPort)))
+        health: ServerAdd.endpoint("127.0.0.1", healthPort), workers: workers))
     let server = answer["server"]
     let fields: [(title: String, text: String)] = [
       ("name", name), ("server id", server["serverID"].cell), ("folder", path),
@@ -112,7 +123,7 @@ extension ServerAdd {
       .post, "/v1/servers",
       .members([
         "name": .text(name), "hosts": .texts(hosts), "csr": .text(folder.request),
-        "reportKey": .text(key),
+        "reportKey": .text(key), "workers": .integer(Int64(workers)),
       ]))
   }
 }
@@ -132,6 +143,7 @@ struct ServerList: ConsoleCommand {
       Column("id", field: "serverID", isNumber: true), Column("name", field: "name"),
       Column("epoch", field: "epoch", isNumber: true),
       Column("online", field: "onlineCount", isNumber: true),
+      Column("state") { ServerDrainProgress.stateText($0) },
       Column("last report", field: "lastReport"),
     ]
     output.print(Listing(columns: columns, items: items) { $0["name"].cell }, console)

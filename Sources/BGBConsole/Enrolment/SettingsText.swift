@@ -7,7 +7,8 @@ enum SettingsText {
 
   /// The `server.yaml` of a notification server.
   static func server(
-    name: String, listen: String, httpsListen: String, httpsURL: String, health: String
+    name: String, listen: String, httpsListen: String, httpsURL: String, health: String,
+    workers: Int
   ) -> String {
     """
     # Settings of the notification server \(name). Paths are relative to this file.
@@ -23,12 +24,14 @@ enum SettingsText {
     ca: ca.pem
     report-key: report.key
     ticket-keys: ../tickets.keys   # shared by all servers, so that agents resume at any
+    reconnect-keys: ../reconnect.keys   # likewise; a server that they do not trust has its own
+    workers: \(workers)                     # processes side by side on these ports
     # keep-alive: 15m
     # poll-length: 5m
     # presence-period: 5m
     # outcome-period: 10s
     # crash-window: 60s
-    # connections-max: 18000
+    # connections-max: 18000       # of each worker
     log:
       file: logs/BGBServer.log
       format: text                 # text, cmtrace or json

@@ -19,6 +19,8 @@ struct ServerApplication: Hashable, Sendable {
   var hosts: [String]
   var request: String
   var reportKey: [UInt8]
+  /// Its processes; each is a server of its own to the database.
+  var workers = 1
 }
 
 /// Adds clients and servers and issues their certificates.
@@ -42,6 +44,10 @@ struct EnrolmentOffice: Sendable {
     var names: Set<String> = []
     let now = clock.now()
     var randomness = SystemRandomNumberGenerator()
+    let issuer: CertificateIssuer
+    do { issuer = try authority.issuer() } catch {
+      throw .internal("the authority cannot be used: \(error)")
+    }
     for application in applications {
       try EnrolmentOffice.check(name: application.name)
       guard names.insert(application.name).inserted else {
@@ -53,7 +59,7 @@ struct EnrolmentOffice: Sendable {
       let clientID = ClientID(Bits128(random: &randomness))
       let certificate: String
       do {
-        certificate = try authority.issueClient(
+        certificate = try issuer.issueClient(
           clientID, request: application.request, days: settings.current.clientCertificateDays,
           now: now)
       } catch { throw EnrolmentOffice.refusal(error, name: application.name) }
@@ -81,8 +87,11 @@ struct EnrolmentOffice: Sendable {
       throw .outOfBounds("reportKey", bounds: "the 32 bytes of an Ed25519 key in base64")
     }
     let servers = try asking { () throws(StoreError) in try store.servers() }
-    guard !servers.contains(where: { $0.name == application.name }) else {
-      throw .conflict("there is a server '\(application.name)' already")
+    let names = (1...max(1, application.workers)).map {
+      ServerRecord.workerName(application.name, $0)
+    }
+    for name in names where servers.contains(where: { $0.name == name }) {
+      throw .conflict("there is a server '\(name)' already")
     }
     let now = clock.now()
     let certificate: String
@@ -92,8 +101,13 @@ struct EnrolmentOffice: Sendable {
         days: settings.current.serverCertificateDays, now: now)
     } catch { throw EnrolmentOffice.refusal(error, name: application.name) }
     let server = try asking { () throws(StoreError) in
-      try store.addServer(
+      let first = try store.addServer(
         named: application.name, reportKey: application.reportKey, by: actor, at: now)
+      // What is missing after a failure in between, the workers add themselves when they start.
+      for name in names.dropFirst() {
+        _ = try store.addServer(named: name, reportKey: application.reportKey, by: actor, at: now)
+      }
+      return first
     }
     gauges.add(.certificatesIssued, 1)
     return .members([

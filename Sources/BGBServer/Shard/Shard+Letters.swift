@@ -5,6 +5,7 @@ import BGBWire
 import Logging
 import Reactor
 import SiteDatabase
+import Transports
 
 extension Shard {
   /// Works on every letter that has come.
@@ -28,12 +29,15 @@ extension Shard {
       fatal = sentence
       life = .done
     case .stop: beginDrain()
+    case .drain(let order): beginMoving(order)
+    case .undrain: endMoving()
     case .outcomesDurable(let number): confirm(upTo: number)
     case .journalStalled(let stalled): noteJournal(stalled)
     case .journalCut(_, let segment): handOverOutcomes(before: segment)
     case .reportDelivered(let kind, let sequence):
       counters.reportsDelivered &+= 1
       reports.delivered(kind, sequence: sequence)
+    case .reconnectKeys(let keys): reconnects?.keys = keys
     case .answer(let token, let response):
       if let connection = connections[token] { answer(response, connection) }
     }

@@ -3,6 +3,7 @@
 
 import BGBModel
 import Reactor
+import SiteDatabase
 import Transports
 
 /// A letter to the loop.
@@ -21,6 +22,10 @@ enum ShardLetter: Sendable {
   case recovered([OutcomeRecord], damaged: Int)
   /// Something without which the server must not go on.
   case fatal(String)
+  /// The agents shall be moved away.
+  case drain(DrainOrder)
+  /// Agents shall be taken again.
+  case undrain
   /// A signal or the owner asks the server to stop in order.
   case stop
   /// Outcomes up to this number are durable in the journal.
@@ -31,6 +36,8 @@ enum ShardLetter: Sendable {
   case journalCut(sequence: UInt64, segment: UInt64)
   /// A report is durable at the site.
   case reportDelivered(ReportKind, sequence: UInt64)
+  /// The keys of reconnect identities, as their file has them now.
+  case reconnectKeys(ReconnectKeys)
   /// The answer to a request of a connection.
   case answer(Token, HTTPResponse)
 }

@@ -26,6 +26,30 @@ final class DatabaseSiteLink: SiteLink {
       serverID: server.serverID, epoch: server.epoch, cursor: server.cursor, site: site.code)
   }
 
+  func registerWorker(
+    _ number: Int, of server: String, reportKey: [UInt8], at: WallTime
+  ) throws(SiteLinkError) -> SiteRegistration {
+    let name = ServerRecord.workerName(server, number)
+    try ask { () throws(StoreError) in
+      let known = try store.servers()
+      // Whoever has the server's report key is the server: a worker brings no trust of its own.
+      guard let first = known.first(where: { $0.name == server }) else {
+        throw .notFound("server '\(server)'")
+      }
+      guard first.reportKey == reportKey else {
+        throw .conflict("the report key is not the one of server '\(server)'")
+      }
+      guard let mine = known.first(where: { $0.name == name }) else {
+        _ = try store.addServer(named: name, reportKey: reportKey, by: "server:\(server)", at: at)
+        return
+      }
+      guard mine.reportKey == reportKey else {
+        throw .conflict("the site knows '\(name)' with another report key")
+      }
+    }
+    return try register(named: name, at: at)
+  }
+
   func messages(after cursor: Int64, waitMilliseconds: Int) throws(SiteLinkError)
     -> [BrokerMessage]
   {
@@ -80,6 +104,11 @@ final class DatabaseSiteLink: SiteLink {
     } catch {
       throw .away("the inbox does not take the report: \(error)")
     }
+  }
+
+  func note(_ drain: ServerDrain) throws(SiteLinkError) {
+    let server = try registered()
+    try ask { () throws(StoreError) in try store.noteDrain(drain, of: server) }
   }
 
   func report(_ message: StatusMessage) throws(SiteLinkError) {

@@ -29,6 +29,11 @@ struct SiteRegistration: Sendable {
 protocol SiteLink: Sendable {
   /// Announces a start.
   func register(named name: String, at: WallTime) throws(SiteLinkError) -> SiteRegistration
+  /// Announces the start of a server's further worker, which shares its report key; the site learns
+  /// of a worker that is new to it.
+  func registerWorker(
+    _ number: Int, of server: String, reportKey: [UInt8], at: WallTime
+  ) throws(SiteLinkError) -> SiteRegistration
   /// Waits for messages behind a cursor; none when the time passed or `interrupt` was called.
   func messages(after cursor: Int64, waitMilliseconds: Int) throws(SiteLinkError) -> [BrokerMessage]
   /// Ends a waiting `messages` early, from any thread.
@@ -47,6 +52,8 @@ protocol SiteLink: Sendable {
   func policy(of clientID: ClientID, at: WallTime) throws(SiteLinkError) -> PolicyBundle
   /// Hands a report's bytes over; returns when they are durable there.
   func deliver(_ header: ReportHeader, bytes: [UInt8]) throws(SiteLinkError)
+  /// Says how far this server's drain is.
+  func note(_ drain: ServerDrain) throws(SiteLinkError)
   /// Keeps a status message.
   func report(_ message: StatusMessage) throws(SiteLinkError)
 }

@@ -47,6 +47,72 @@ public enum StandardOutput {
   public static func flush() { fflush(nil) }
 }
 
+/// The C allocator's manners, for a process that holds very many small things for very long.
+public enum ProcessMemory {
+  /// Sets the allocator up; once, before the first thread.
+  ///
+  /// Large pieces come from the kernel and go back to it (glibc would learn from the first large
+  /// one that is freed to keep them), and threads share two arenas instead of having one each.
+  /// The corresponding C function is `mallopt`.
+  public static func prepare() { clinux_prepare_allocator() }
+
+  /// Gives free memory back to the kernel, in O(memory held); after something large is over.
+  ///
+  /// The corresponding C function is `malloc_trim`.
+  public static func giveBack() { clinux_trim_allocator() }
+}
+
+/// The program that runs in this process.
+public enum ProcessProgram {
+  /// Its file; after an upgrade that renamed another one over it, the same path leads to the new
+  /// one.
+  ///
+  /// The corresponding C function is `readlink` on `/proc/self/exe`.
+  public static func path() throws(Errno) -> String {
+    var bytes = [UInt8](repeating: 0, count: 4_096)
+    let count = unsafe bytes.withUnsafeMutableBytes { buffer -> Int in
+      guard let base = buffer.baseAddress else { return 0 }
+      return unsafe readlink("/proc/self/exe", base, buffer.count)
+    }
+    guard count > 0 else { throw .current }
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
+  /// CPU time and memory that a process of this machine uses; nil when there is none.
+  ///
+  /// Read from `/proc/PID/stat` and `/proc/PID/statm` (see proc(5)).
+  public static func usage(of processID: Int32) -> ProcessUsage? {
+    guard let stat = try? Folder.read("/proc/\(processID)/stat", limit: 8_192),
+      let statm = try? Folder.read("/proc/\(processID)/statm", limit: 8_192)
+    else { return nil }
+    return ProcessUsage(
+      stat: String(decoding: stat, as: UTF8.self), statm: String(decoding: statm, as: UTF8.self),
+      pageBytes: UInt64(clamping: sysconf(Int32(_SC_PAGESIZE))))
+  }
+}
+
+/// What a process uses.
+public struct ProcessUsage: Equatable, Sendable {
+  /// CPU time of all its threads, in user and kernel mode.
+  public let cpuMilliseconds: UInt64
+  /// Memory that is in RAM.
+  public let residentBytes: UInt64
+
+  /// Reads the two texts of proc(5); nil when they are none.
+  public init?(stat: String, statm: String, pageBytes: UInt64) {
+    // The name in parentheses may hold anything, also blanks and parentheses.
+    guard let end = stat.lastIndex(of: ")") else { return nil }
+    let fields = stat[stat.index(after: end)...].split(separator: " ")
+    let pages = statm.split(separator: " ")
+    guard fields.count > 12, pages.count > 1, let user = UInt64(fields[11]),
+      let system = UInt64(fields[12]), let resident = UInt64(pages[1])
+    else { return nil }
+    // Linux tells these in hundredths of a second on every machine (USER_HZ).
+    cpuMilliseconds = (user &+ system) &* 10
+    residentBytes = resident &* pageBytes
+  }
+}
+
 /// What the kernel lets this process have.
 public enum ProcessLimits {
   /// Raises the limit of open files as far as it goes and says where it stands.

@@ -35,10 +35,11 @@ public final class TLSContext {
   ///     that has none.
   ///   - privateKeyFile: the certificate's key, not encrypted.
   ///   - caFile: the authorities that we trust for the peer; several while one replaces another.
+  ///   - reconnects: for a server, the desk whose reconnect identities it takes.
   /// - Throws: a sentence that names the file.
   public init(
     role: TLSRole, certificateChainFile: String?, privateKeyFile: String?, caFile: String?,
-    options: TLSOptions = TLSOptions()
+    options: TLSOptions = TLSOptions(), reconnects: ReconnectDesk? = nil
   ) throws(TLSSetupError) {
     // OpenSSL writes with write(2): without this a peer that vanished would kill the process.
     Signals.ignoreBrokenPipe()
@@ -57,6 +58,9 @@ public final class TLSContext {
       unsafe try loadCredentials(
         chainFile: certificateChainFile, keyFile: privateKeyFile, caFile: caFile, into: pointer)
       unsafe try applySessionRules(options, role: role, ring: ring, to: pointer)
+      if let reconnects, unsafe !ExternalPSK.attach(reconnects, to: pointer) {
+        throw setupError("reconnect identities cannot be set up")
+      }
     } catch {
       unsafe SSL_CTX_free(pointer)
       throw error
