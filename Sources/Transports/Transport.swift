@@ -175,6 +175,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readProof()
+    case .detached: nil
     case .polled: nil
     }
   }
