@@ -240,7 +240,7 @@ struct Server {
       log.notice(
         "Listening connections on port \(listener.boundAddress.port ?? 0)\(role.words).",
         metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
-      return [ShardListener(listener: listener, role: role)]
+      return [ShardListener(listener: listener, role: role, isShared: worker != nil)]
     } catch {
       log.critical("cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
       throw error
@@ -255,11 +255,13 @@ struct Server {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
       agent.ticketKeys = keys
+      agent.detaches = settings.tlsRecords == .detached
       agent.sessionContext = "bgb-agent"
       // Whoever takes identities needs no ticket, and whoever does not gets one at its sign-in.
       if reconnects != nil { agent.ticketsPerHandshake = 0 }
       var https = TLSOptions()
       https.ticketKeys = keys
+      https.detaches = settings.tlsRecords == .detached
       https.sessionContext = "bgb-https"
       https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
       return (

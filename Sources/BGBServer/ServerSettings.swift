@@ -19,6 +19,8 @@ struct ServerSettings: DescribedSettings {
   var httpsUrl: String
   /// The oldest TLS version that the HTTPS listener takes.
   var httpsTls: HTTPSVersion
+  /// Who seals and opens records after the handshake.
+  var tlsRecords: RecordLayer
   /// How long a poll is held at most.
   var pollLength: DurationSetting
   /// Where health and metrics are served.
@@ -78,6 +80,14 @@ struct ServerSettings: DescribedSettings {
     var level: String
   }
 
+  /// Who seals and opens the records of established connections.
+  enum RecordLayer: String, Decodable {
+    /// This server, with the keys that the handshake agreed upon: some 200 bytes a connection.
+    case detached
+    /// OpenSSL's objects: some 23 KB a connection.
+    case openssl
+  }
+
   static var descriptions: [SettingDescription] {
     [
       SettingDescription("name", "text", "The server's name, as `bgb server add` was told."),
@@ -92,6 +102,9 @@ struct ServerSettings: DescribedSettings {
       SettingDescription(
         "https-tls", "1.3|1.2", default: "\"1.3\"",
         "The oldest TLS version of the HTTPS listener; 1.2 for paths that break 1.3."),
+      SettingDescription(
+        "tls-records", "detached|openssl", default: "detached",
+        "Who seals and opens records after the handshake: this server, or OpenSSL's own objects."),
       SettingDescription(
         "poll-length", "duration", default: "5m",
         "How long a poll is held at most; learned shorter where a path cuts earlier."),
@@ -166,6 +179,7 @@ struct ServerSettings: DescribedSettings {
     if reportKey != running.reportKey { keys.append("report-key") }
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
+    if tlsRecords != running.tlsRecords { keys.append("tls-records") }
     if workers != running.workers { keys.append("workers") }
     return keys
   }
@@ -182,6 +196,7 @@ struct ServerSettings: DescribedSettings {
     var shard = ShardSettings()
     shard.connectionsMax = connectionsMax
     shard.handshakesMax = handshakesMax
+    shard.detaches = tlsRecords == .detached
     shard.keepAliveSeconds = max(
       Limits.keepAliveSecondsMinimum, UInt32(clamping: keepAlive.seconds))
     shard.crashWindowSeconds = UInt32(clamping: crashWindow.seconds)

@@ -38,6 +38,7 @@ extension MemorySiteStore {
       server.record.epoch = max(server.record.epoch, server.presence?.epoch ?? 0) &+ 1
       server.record.cursor = site.lastMessageID
       server.record.lastReport = at
+      server.record.drain = ServerDrain()
       site.servers[server.record.serverID] = server
       return site.counted(server.record)
     }

@@ -112,6 +112,13 @@ public protocol SiteStore: Sendable {
   func interruptWait(of serverID: ServerID)
   /// Notes how far a server has come; messages that all servers passed may be forgotten.
   func advanceCursor(of serverID: ServerID, to cursor: Int64) throws(StoreError)
+  /// Asks a server to move its agents away: a message for it, its row says so, an audit line.
+  func drainServer(_ serverID: ServerID, _ order: DrainOrder, by actor: String, at: WallTime)
+    throws(StoreError)
+  /// Asks a server to take agents again.
+  func undrainServer(_ serverID: ServerID, by actor: String, at: WallTime) throws(StoreError)
+  /// A server says how far its drain is; registering anew ends every drain.
+  func noteDrain(_ drain: ServerDrain, of serverID: ServerID) throws(StoreError)
   /// One task as servers need it.
   func task(_ taskID: TaskID) throws(StoreError) -> TaskRecord?
   /// Tasks that may still be delivered: valid at this moment and not cancelled.

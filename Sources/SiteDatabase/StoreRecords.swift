@@ -146,11 +146,13 @@ public struct ServerRecord: Hashable, Sendable {
   public var lastReport: WallTime?
   /// Clients online through it, as of its last report.
   public var onlineCount: Int
+  /// Whether it moves its agents away.
+  public var drain: ServerDrain
 
   /// Joins the parts.
   public init(
     serverID: ServerID, name: String, reportKey: [UInt8], epoch: UInt64, cursor: Int64,
-    lastReport: WallTime?, onlineCount: Int
+    lastReport: WallTime?, onlineCount: Int, drain: ServerDrain = ServerDrain()
   ) {
     self.serverID = serverID
     self.name = name
@@ -159,6 +161,7 @@ public struct ServerRecord: Hashable, Sendable {
     self.cursor = cursor
     self.lastReport = lastReport
     self.onlineCount = onlineCount
+    self.drain = drain
   }
 
   /// The name of a server's n-th worker: the first one has the server's own.
@@ -212,6 +215,10 @@ public struct BrokerMessage: Hashable, Sendable {
     case fullReportWanted
     /// Policies changed.
     case policyChanged
+    /// This server shall move its agents away.
+    case drain(DrainOrder)
+    /// This server shall take agents again.
+    case undrain
   }
 
   /// Its place in the order, ascending with gaps.

@@ -40,7 +40,8 @@ extension SQLiteSiteStore {
       try db.run(
         """
         UPDATE BGB_Server SET Epoch = max(Epoch, coalesce(LastOnlineEpoch, 0)) + 1,
-          QueueCursor = ?, ReportTime = ? WHERE ServerName = ?
+          QueueCursor = ?, ReportTime = ?, DrainState = 0, DrainTotal = 0, DrainLeft = 0
+        WHERE ServerName = ?
         """, [try db.lastMessageID(), at.column, name])
       guard db.changesCount == 1,
         let row = try db.row("\(ServerRecord.select) WHERE s.ServerName = ?", [name])
@@ -115,17 +116,19 @@ extension Database {
 
   /// Places a message in the queue, for all servers or for one.
   func post(_ content: BrokerMessage.Content, to serverID: ServerID? = nil) throws {
-    let (kind, taskID): (Int64, TaskID?) =
+    let (kind, taskID, detail): (Int64, TaskID?, String?) =
       switch content {
-      case .push(let taskID): (1, taskID)
-      case .cancel(let taskID): (2, taskID)
-      case .denyListChanged: (3, nil)
-      case .fullReportWanted: (4, nil)
-      case .policyChanged: (5, nil)
+      case .push(let taskID): (1, taskID, nil)
+      case .cancel(let taskID): (2, taskID, nil)
+      case .denyListChanged: (3, nil, nil)
+      case .fullReportWanted: (4, nil, nil)
+      case .policyChanged: (5, nil, nil)
+      case .drain(let order): (6, nil, order.text)
+      case .undrain: (7, nil, nil)
       }
     try run(
-      "INSERT INTO BGB_Queue (Kind, TaskGUID, ServerID) VALUES (?, ?, ?)",
-      [kind, taskID?.description, serverID?.column])
+      "INSERT INTO BGB_Queue (Kind, TaskGUID, ServerID, Detail) VALUES (?, ?, ?, ?)",
+      [kind, taskID?.description, serverID?.column, detail])
   }
 
   /// Asks once: an unread question is not repeated.
@@ -147,7 +150,7 @@ extension Database {
     }
     return try rows(
       """
-      SELECT MessageID, Kind, TaskGUID FROM BGB_Queue
+      SELECT MessageID, Kind, TaskGUID, Detail FROM BGB_Queue
       WHERE MessageID > ? AND (ServerID IS NULL OR ServerID = ?) ORDER BY MessageID LIMIT ?
       """, [cursor, serverID.column, max(0, limit)]
     ) { row -> BrokerMessage? in
@@ -159,6 +162,8 @@ extension Database {
         case 3: .denyListChanged
         case 4: .fullReportWanted
         case 5: .policyChanged
+        case 6: try row.textIfAny(3).flatMap { DrainOrder(text: $0) }.map { .drain($0) }
+        case 7: .undrain
         default: nil
         }
       return try content.map { try BrokerMessage(messageID: row.number(0), content: $0) }
@@ -170,7 +175,8 @@ extension ServerRecord {
   /// The columns that `init(row:)` reads, in its order.
   static let select = """
     SELECT s.ServerID, s.ServerName, s.ReportKey, s.Epoch, s.QueueCursor, s.ReportTime,
-      (SELECT count(*) FROM BGB_ResStatus p WHERE p.ServerID = s.ServerID AND p.OnlineStatus = 1)
+      (SELECT count(*) FROM BGB_ResStatus p WHERE p.ServerID = s.ServerID AND p.OnlineStatus = 1),
+      s.DrainState, s.DrainTotal, s.DrainLeft
     FROM BGB_Server s
     """
 
@@ -178,6 +184,7 @@ extension ServerRecord {
     try self.init(
       serverID: ServerID(row.number(0)), name: row.text(1), reportKey: row.bytes(2),
       epoch: UInt64(bitPattern: row.number(3)), cursor: row.number(4),
-      lastReport: row.timeIfAny(5), onlineCount: Int(row.number(6)))
+      lastReport: row.timeIfAny(5), onlineCount: Int(row.number(6)),
+      drain: ServerDrain(row: row, from: 7))
   }
 }

@@ -19,6 +19,9 @@ enum Schema {
     migrator.registerMigration("2 channel") { db in
       for sql in channelTables + SchemaViews.channel { try db.execute(sql: sql) }
     }
+    migrator.registerMigration("3 drain") { db in
+      for sql in drainTables + SchemaViews.drain { try db.execute(sql: sql) }
+    }
     return migrator
   }
 
@@ -213,6 +216,13 @@ enum Schema {
     "CREATE TABLE BGB_FallbackReason (Reason INTEGER PRIMARY KEY, Name TEXT NOT NULL) STRICT",
     "ALTER TABLE BGB_ResStatus ADD COLUMN FallbackReason INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE BGB_ResStatus ADD COLUMN ChannelSince INTEGER",
+  ]
+
+  private static let drainTables = [
+    "ALTER TABLE BGB_Queue ADD COLUMN Detail TEXT",
+    "ALTER TABLE BGB_Server ADD COLUMN DrainState INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE BGB_Server ADD COLUMN DrainTotal INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE BGB_Server ADD COLUMN DrainLeft INTEGER NOT NULL DEFAULT 0",
   ]
 
   private static let journalTables = [

@@ -115,6 +115,19 @@ enum SchemaViews {
     """,
   ]
 
+  /// What the migration "3 drain" makes of the view of the queue.
+  static let drain = [
+    "DROP VIEW v_BGB_Queue",
+    """
+    CREATE VIEW v_BGB_Queue AS
+      SELECT MessageID, CASE Kind WHEN 1 THEN 'push' WHEN 2 THEN 'cancel'
+        WHEN 3 THEN 'denyListChanged' WHEN 4 THEN 'fullReportWanted'
+        WHEN 5 THEN 'policyChanged' WHEN 6 THEN 'drain' WHEN 7 THEN 'undrain' ELSE Kind END AS Kind,
+        TaskGUID, ServerID, Detail
+      FROM BGB_Queue
+    """,
+  ]
+
   /// What the migration "2 channel" makes of the views that show presence.
   static let channel = [
     "DROP VIEW v_BGB_ResStatus",

@@ -65,14 +65,15 @@ public struct TLSTransport: ~Copyable {
   ///     server; it is left out silently if it is no longer any good.
   ///   - reconnect: for a client, what this server's site gave it to come back with; a server that
   ///     does not take it goes on with certificates.
+  ///   - credentials: the certificate and key of this connection alone; nil for the context's.
   public init(
     _ socket: consuming Descriptor, context: TLSContext, serverName: String? = nil,
-    session: [UInt8]? = nil, reconnect: ReconnectGrant? = nil
+    session: [UInt8]? = nil, reconnect: ReconnectGrant? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
     memory = Memory(
       try TLSHandle(
-        context, fd: socket.raw, serverName: serverName, session: session, reconnect: reconnect),
-      context)
+        context, fd: socket.raw, serverName: serverName, session: session, reconnect: reconnect,
+        credentials: credentials), context)
     self.socket = socket
   }
 

@@ -113,6 +113,10 @@ private struct NoSite: SiteLink {
     throw .away("")
   }
 
+  func registerWorker(
+    _ number: Int, of server: String, reportKey: [UInt8], at: WallTime
+  ) throws(SiteLinkError) -> SiteRegistration { throw .away("") }
+
   func messages(
     after cursor: Int64, waitMilliseconds: Int
   ) throws(SiteLinkError) -> [BrokerMessage] { throw .away("") }

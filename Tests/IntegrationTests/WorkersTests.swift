@@ -149,4 +149,62 @@ import Testing
     #expect(ended.status == 1)
     #expect(ended.talk.contains("the report key is not the one of server"))
   }
+
+  // MARK: Drain
+
+  @Test func aDrainedWorkerGivesItsAgentsToTheOthers() throws {
+    let stage = try stage(workers: 2)
+    let names = WorkersTests.names
+    var operations = [try stage.mark("busy")]
+    try eventually("all began") { names.allSatisfy { stage.runCount($0, "begun") == 1 } }
+    let begun = Date()
+    let said = try stage.bgb(["server", "drain", "mp1#2", "--within", "3s"]).talk
+    #expect(said.contains("mp1#2 is empty"))
+    #expect(Date().timeIntervalSince(begun) < 30)
+    operations.append(try stage.mark())
+    try stage.expectDone(operations, names)
+    #expect(stage.workerMetric("worker_online_clients", 1) == names.count)
+    #expect(stage.workerMetric("worker_online_clients", 2) == 0)
+    #expect(try stage.serverRows().map(\.state) == ["serving", "drained"])
+    #expect(try stage.health("readyz") == "503 worker 2 is drained")
+    // Whoever comes now comes to the first one.
+    stage.agent("pc1")?.crash()
+    try stage.startAgent("pc1")
+    try eventually("it is back") {
+      stage.workerMetric("worker_online_clients", 1) == names.count
+    }
+    try stage.bgb(["server", "undrain", "mp1#2"])
+    try eventually("the worker serves again") {
+      try stage.health("readyz") == "200 ready"
+    }
+    // And back again: the other one goes, everybody comes to this one.
+    try stage.bgb(["server", "drain", "mp1#1", "--rate", "10/s"])
+    try eventually("all came over") {
+      stage.workerMetric("worker_online_clients", 2) == names.count
+    }
+    try stage.expectDone(operations + [try stage.mark()], names)
+  }
+
+  @Test func aServerThatIsDrainedToStopEnds() throws {
+    let stage = try stage(workers: 2, ["pc1", "pc2"])
+    try stage.bgb(["server", "drain", "mp1", "--within", "1s", "--stop"])
+    try eventually("the supervisor ends") { stage.server?.isRunning == false }
+    #expect(stage.server?.process.terminationStatus == 0)
+    #expect(try stage.serverRows().map(\.state) == ["drained", "drained"])
+    try eventually("the site knows that nobody is there") { try stage.onlineCount() == 0 }
+    // Its next start serves again.
+    try stage.startServer()
+    try stage.waitOnline(2)
+    #expect(try stage.serverRows().map(\.state) == ["serving", "serving"])
+  }
+
+  @Test func aServerOfOneProcessDrainsAsWell() throws {
+    let stage = try stage(workers: 1, ["pc1"])
+    try stage.bgb(["server", "drain", "mp1", "--within", "1s"])
+    #expect(try stage.health("readyz") == "503 draining")
+    #expect(try stage.metric("online_clients") == 0)
+    let operation = try stage.mark()
+    try stage.bgb(["server", "undrain", "mp1"])
+    try stage.expectDone([operation], ["pc1"])
+  }
 }

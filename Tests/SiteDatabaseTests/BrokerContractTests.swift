@@ -53,6 +53,45 @@ import Testing
     }
   }
 
+  @Test(arguments: Backend.allCases) func drainsAreAskedForAndTold(_ backend: Backend) throws {
+    let site = try StoreUnderTest(backend)
+    let one = try site.addServer("mp-1")
+    let two = try site.addServer("mp-2")
+    func row(_ server: ServerRecord) throws -> ServerRecord? {
+      try site.store.servers().first { $0.serverID == server.serverID }
+    }
+    func messages(_ server: ServerRecord) throws -> [BrokerMessage.Content] {
+      try site.store.messages(for: server.serverID, after: 0, limit: 9, waitMilliseconds: 0)
+        .map(\.content)
+    }
+    #expect(try row(one)?.drain == ServerDrain())
+    let order = DrainOrder(withinSeconds: 90, ratePerSecond: 7, stops: true)
+    try site.store.drainServer(one.serverID, order, by: "ann", at: time(1))
+    #expect(try row(one)?.drain.state == .asked)
+    #expect(try row(two)?.drain.state == .serving)
+    #expect(try messages(one) == [.drain(order)])
+    #expect(try messages(two).isEmpty)
+    let told = ServerDrain(.draining, total: 100, left: 40)
+    try site.store.noteDrain(told, of: one.serverID)
+    #expect(try row(one)?.drain == told)
+    try site.store.undrainServer(one.serverID, by: "ann", at: time(2))
+    #expect(try messages(one) == [.drain(order), .undrain])
+    #expect(try row(one)?.drain == told, "only the server says that it serves")
+    let audit = try site.store.auditRecords(before: nil, limit: 2)
+    #expect(audit.map(\.action) == ["server.undrain", "server.drain"])
+    #expect(audit.map(\.detail) == ["mp-1", "mp-1 90 7 1"])
+    #expect(throws: StoreError.notFound("server 99")) {
+      try site.store.drainServer(ServerID(99), order, by: "ann", at: time(3))
+    }
+    #expect(throws: StoreError.notFound("server 99")) {
+      try site.store.noteDrain(told, of: ServerID(99))
+    }
+    #expect(try site.store.registerServer(named: "mp-1", at: time(4)).drain == ServerDrain())
+    #expect(try row(one)?.drain == ServerDrain(), "a start ends every drain")
+    let malformed = ["", "1 2", "1 2 3", "x 0 1", "-1 0 0"].map { DrainOrder(text: $0) }
+    #expect(malformed.allSatisfy { $0 == nil })
+  }
+
   @Test(arguments: Backend.allCases) func passedMessagesAreForgotten(_ backend: Backend) throws {
     let site = try StoreUnderTest(backend)
     try site.addClients(1)

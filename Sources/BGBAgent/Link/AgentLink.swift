@@ -33,6 +33,10 @@ final class AgentLink {
   var pollSeconds: UInt32?
   /// Whether TLS stands.
   var isOpen = false
+  /// Whether its connection is to leave OpenSSL as soon as nothing is under way there.
+  var shallDetach = false
+  /// Whether it counts among the attempts under way.
+  var isAttempting = false
   /// Cuts what arrives into messages.
   var reader = FrameReader()
   /// The session's timer, and when it goes off.

@@ -25,7 +25,8 @@ extension AgentLoop {
       do throws(TransportError) {
         let tls = try TLSTransport(
           socket, context: link.context, session: link.savedSession(of: climbTry.endpoint),
-          reconnect: reconnectGrant(of: link))
+          reconnect: reconnectGrant(of: link),
+          credentials: try credentials(of: link))
         climbTry.channel = ByteChannel(
           .tls(tls), token: link.climbToken, pool: pool,
           outboundBytesMax: Limits.outboundBytesMax, now: loop.now)

@@ -130,8 +130,6 @@ public struct AgentSession: Sendable {
   public private(set) var deadline: Ticks
   /// The number of the last session, for the next sign-in.
   public private(set) var session: UInt64 = 0
-  /// The URL that the last Welcome named for policies.
-  public private(set) var policyURL = ""
   /// Which transport is used, and why.
   public internal(set) var ladder: TransportLadder
   var climb = ClimbPlan()
@@ -269,6 +267,23 @@ public struct AgentSession: Sendable {
     }
   }
 
+  /// Leaves politely and comes back at that moment: for load generators.
+  public mutating func rest(until: Ticks, reason: String) -> [SessionStep] {
+    guard case .signedIn = state else { return [] }
+    unansweredSince = nil
+    climb.stop()
+    state = .waiting(until: until)
+    deadline = until
+    return [.send(.goodbye(Goodbye(reason: reason))), .close(orderly: true, reason: .stopped)]
+  }
+
+  /// Ends a wait early: for load generators that bring everybody back at once.
+  public mutating func hurry(at now: Ticks) {
+    guard case .waiting = state else { return }
+    state = .waiting(until: now)
+    deadline = now
+  }
+
   /// Ends the link for good, politely if somebody listens.
   public mutating func stop(reason: String) -> [SessionStep] {
     let before = state
@@ -295,7 +310,6 @@ public struct AgentSession: Sendable {
     unansweredSince = nil
     climbSignedIn = false
     session = welcome.session
-    policyURL = welcome.policyURL
     let seconds = max(welcome.keepAliveSeconds, Limits.keepAliveSecondsMinimum)
     keepAliveMilliseconds = UInt64(seconds) * 1_000
     reconnect.welcomed(

@@ -8,14 +8,16 @@ import HTTPClient
 /// The noun.
 struct ServerCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "server", abstract: "Add and list notification servers.",
+    commandName: "server", abstract: "Add, list and drain notification servers.",
     discussion: """
       Examples:
         bgb server add mp1
         bgb server add mp1 --host mp1.example.org --port 10123
         bgb server list
+        bgb server drain mp1 --within 5m
       """,
-    subcommands: [ServerAdd.self, ServerList.self], aliases: ["servers"])
+    subcommands: [ServerAdd.self, ServerList.self, ServerDrain.self, ServerUndrain.self],
+    aliases: ["servers"])
 }
 
 /// Adds a server.
@@ -141,6 +143,7 @@ struct ServerList: ConsoleCommand {
       Column("id", field: "serverID", isNumber: true), Column("name", field: "name"),
       Column("epoch", field: "epoch", isNumber: true),
       Column("online", field: "onlineCount", isNumber: true),
+      Column("state") { ServerDrainProgress.stateText($0) },
       Column("last report", field: "lastReport"),
     ]
     output.print(Listing(columns: columns, items: items) { $0["name"].cell }, console)

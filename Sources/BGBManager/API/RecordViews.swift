@@ -40,6 +40,8 @@ extension ServerRecord {
     .members([
       "serverID": .count(serverID.rawValue), "name": .text(name), "epoch": .count(epoch),
       "lastReport": .moment(lastReport), "onlineCount": .count(onlineCount),
+      "state": .text(drain.state.name), "drainTotal": .count(drain.total),
+      "drainLeft": .count(drain.left),
     ])
   }
 }

@@ -118,6 +118,8 @@ final class Connection {
   private var http: HTTPState?
   /// Whether it is on the list of connections with output to flush.
   var isDirty = false
+  /// Whether OpenSSL still holds something of it, so that it is detached later.
+  var wantsDetach = false
   /// Whether it waits for its share of this turn's handshake time.
   var isHandshakeQueued = false
   /// Whether it is on the list of connections to reap, and why.

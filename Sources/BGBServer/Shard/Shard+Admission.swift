@@ -122,6 +122,7 @@ extension Shard {
       count(proof)
       guard identify(connection, proof) else { return }
       countHTTP(connection)
+      if connection.role == .https { letGoOfTLS(connection) }
       // What came with the last flight may be inside OpenSSL already.
       receive(connection)
       settle(connection)

@@ -104,7 +104,8 @@ extension Shard {
   /// Queues an answer; the connection then waits for the next request, or ends behind the answer.
   func respond(_ response: HTTPResponse, _ connection: Connection, keepAlive: Bool = true) {
     guard connection.condemned == nil, connection.requests != nil else { return }
-    let goesOn = keepAlive && !connection.endsAfterAnswer && life == .serving
+    let goesOn =
+      keepAlive && !connection.endsAfterAnswer && life == .serving && moving == nil
     let bytes = response.encoded(keepAlive: goesOn)
     guard connection.channel.enqueue(bytes.span, now: loop.now) == .stored else {
       return condemn(connection, .slowReader)
@@ -166,7 +167,7 @@ extension Shard {
   }
 
   private var readiness: HTTPResponse {
-    if life != .serving { return .text(503, "draining") }
+    if life != .serving || moving != nil { return .text(503, "draining") }
     if !isJournalReady { return .text(503, "the journal is not open yet") }
     if !isSiteReachable { return .text(503, "degraded: the site does not answer") }
     return .text(200, "ready")

@@ -29,6 +29,8 @@ extension Shard {
       fatal = sentence
       life = .done
     case .stop: beginDrain()
+    case .drain(let order): beginMoving(order)
+    case .undrain: endMoving()
     case .outcomesDurable(let number): confirm(upTo: number)
     case .journalStalled(let stalled): noteJournal(stalled)
     case .journalCut(_, let segment): handOverOutcomes(before: segment)

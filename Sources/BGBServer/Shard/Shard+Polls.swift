@@ -24,7 +24,9 @@ extension Shard {
     guard let fields = PollRequestFields({ request[$0] }), fields.session == nil else {
       return refuseHTTP(carrier, 400, "a login has no session yet")
     }
-    guard life == .serving else { return refuseHTTP(carrier, 503, "the server stops") }
+    guard life == .serving, moving == nil else {
+      return refuseHTTP(carrier, 503, "the server stops")
+    }
     guard let session = makeSession(carrier, fields) else {
       return refuseHTTP(carrier, 503, "too many sessions")
     }

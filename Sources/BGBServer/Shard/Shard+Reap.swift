@@ -89,7 +89,7 @@ extension Shard {
     guard life == .serving else { return }
     life = .draining
     log.notice("stopping", metadata: ["online": "\(registry.onlineCount)"])
-    for entry in listeners where entry.role != .watch { try? loop.poller.remove(entry.listener.fd) }
+    _ = closeListeners()
     let window = max(1_000, returnWindowMilliseconds)
     var number: UInt32 = 0
     var tokens: [Token] = []

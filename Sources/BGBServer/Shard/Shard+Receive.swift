@@ -16,6 +16,7 @@ extension Shard {
       if connection.polls == nil { counters.bytesIn &+= UInt64(count) }
       connection.lastHeard = loop.now
       take(connection)
+      if connection.wantsDetach, connection.condemned == nil { letGoOfTLS(connection) }
       if connection.condemned == nil, connection.channel.hasLeftovers {
         leftovers.append(connection.channel.token)
       }

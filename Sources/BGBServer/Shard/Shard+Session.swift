@@ -14,7 +14,7 @@ extension Shard {
     if let code = SignInPolicy.refusal(of: signIn, certificate: clientID, isDenied: isDenied) {
       return refuse(connection, code)
     }
-    guard life == .serving else {
+    guard life == .serving, !hasMoved else {
       return refuse(connection, .shuttingDown, retryAfterMilliseconds: 5_000)
     }
     // A client that is here already replaces itself and takes no more room.
@@ -28,6 +28,7 @@ extension Shard {
     }
     let now = wallNow
     connection.session.welcomed()
+    letGoOfTLS(connection, for: signIn)
     connection.phase = .signedIn
     connection.frames.raiseLimit(to: Limits.frameBodyBytesMax)
     connection.sessionNumber = nextSession(now)

@@ -109,6 +109,7 @@ extension Shard {
       _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
     case .pacedPush, .acceptAgain, .admissionCheck: return
     case .drainDeadline: life = .done
+    case .drainTick: moveSome()
     }
   }
 

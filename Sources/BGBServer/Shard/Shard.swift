@@ -28,7 +28,8 @@ final class Shard {
     case pacedPush = 203
     case acceptAgain = 204
     case drainDeadline = 205
-    case admissionCheck = 206
+    case drainTick = 206
+    case admissionCheck = 207
   }
 
   /// Where a shard is in its life.
@@ -63,6 +64,8 @@ final class Shard {
   var reconnectFile: ReconnectKeyFile?
   var listeners: [ShardListener]
   let pool: BlockPool
+  /// The connections that went on without OpenSSL; nil when all stay with it.
+  let detached: DetachedTable?
   var connections: SlotTable<Connection>
   var scratch = ReceiveBuffer()
   var letters: [ShardLetter] = []
@@ -103,6 +106,8 @@ final class Shard {
   static let loadWorthTrim: UInt64 = 1_000
   var isSiteReachable = true
   var isJournalReady = false
+  /// The agents are being moved away, or were; see Shard+Drain.
+  var moving: ShardDrain?
   var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
 
   init(
@@ -128,6 +133,7 @@ final class Shard {
     pool = BlockPool(
       blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
       keptMax: settings.pushesPerTurn)
+    detached = settings.detaches ? DetachedTable(limit: settings.connectionsMax * 2) : nil
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
@@ -155,6 +161,8 @@ struct ShardListener {
   let listener: Listener
   /// What comes in through it.
   let role: ConnectionRole
+  /// Whether other processes listen there too.
+  var isShared = false
 
   /// The token by which a loop knows its n-th listener.
   static func token(_ number: Int) -> Token {

@@ -3,6 +3,7 @@
 
 import BGBModel
 import Reactor
+import SiteDatabase
 import Transports
 
 /// A letter to the loop.
@@ -21,6 +22,10 @@ enum ShardLetter: Sendable {
   case recovered([OutcomeRecord], damaged: Int)
   /// Something without which the server must not go on.
   case fatal(String)
+  /// The agents shall be moved away.
+  case drain(DrainOrder)
+  /// Agents shall be taken again.
+  case undrain
   /// A signal or the owner asks the server to stop in order.
   case stop
   /// Outcomes up to this number are durable in the journal.

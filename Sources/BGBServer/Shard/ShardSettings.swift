@@ -7,6 +7,8 @@ import BGBModel
 struct ShardSettings: Sendable, Equatable {
   /// Connections at most; the listener rests while there are so many.
   var connectionsMax = 18_000
+  /// Whether connections go on without OpenSSL's object once they are established.
+  var detaches = true
   /// Handshakes under way at most: each holds some 40 KB until it is done.
   var handshakesMax = 128
   /// Newcomers at most, those in a handshake and those that wait for one; beyond it accepting rests

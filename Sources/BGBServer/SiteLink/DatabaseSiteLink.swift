@@ -106,6 +106,11 @@ final class DatabaseSiteLink: SiteLink {
     }
   }
 
+  func note(_ drain: ServerDrain) throws(SiteLinkError) {
+    let server = try registered()
+    try ask { () throws(StoreError) in try store.noteDrain(drain, of: server) }
+  }
+
   func report(_ message: StatusMessage) throws(SiteLinkError) {
     try ask { () throws(StoreError) in try store.addStatusMessage(message) }
   }

@@ -52,6 +52,8 @@ protocol SiteLink: Sendable {
   func policy(of clientID: ClientID, at: WallTime) throws(SiteLinkError) -> PolicyBundle
   /// Hands a report's bytes over; returns when they are durable there.
   func deliver(_ header: ReportHeader, bytes: [UInt8]) throws(SiteLinkError)
+  /// Says how far this server's drain is.
+  func note(_ drain: ServerDrain) throws(SiteLinkError)
   /// Keeps a status message.
   func report(_ message: StatusMessage) throws(SiteLinkError)
 }

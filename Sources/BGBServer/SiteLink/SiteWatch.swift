@@ -77,6 +77,8 @@ final class SiteWatch: Sendable {
     case .denyListChanged: shard.post(.denyList(try link.denyList()))
     case .fullReportWanted: shard.post(.fullReportWanted)
     case .policyChanged: return
+    case .drain(let order): shard.post(.drain(order))
+    case .undrain: shard.post(.undrain)
     }
   }
 

@@ -20,6 +20,8 @@ enum SiteLetter: Sendable {
   case status(StatusMessage)
   /// Read the keys of reconnect identities anew, and replace the current one if it is too old.
   case tendReconnectKeys(ReconnectKeyFile)
+  /// Say how far the drain is.
+  case drain(ServerDrain)
   /// Hand over what is there if that goes at once, and end.
   case end
 }
@@ -30,6 +32,8 @@ struct SiteWork {
 
   private var reports: [(report: Report, segment: UInt64?)] = []
   private var statuses: [StatusMessage] = []
+  /// What was not told yet; only the newest counts.
+  private var drain: ServerDrain?
   private let link: any SiteLink
   private let reportKey: SigningKey
   private let shard: Mailbox<ShardLetter>
@@ -58,13 +62,16 @@ struct SiteWork {
       case .policy(let token, let client, let tag): answerPolicy(token, client, tag)
       case .status(let message): statuses.append(message)
       case .tendReconnectKeys(let file): tend(file)
+      case .drain(let news): drain = news
       case .end: ends = true
       }
     }
     deliverReports()
     deliverStatuses()
+    deliverDrain()
     if ends { return .end }
-    return reports.isEmpty && statuses.isEmpty ? .wait : .waitAtMost(SiteWork.retryMilliseconds)
+    return reports.isEmpty && statuses.isEmpty && drain == nil
+      ? .wait : .waitAtMost(SiteWork.retryMilliseconds)
   }
 
   private mutating func deliverReports() {
@@ -109,6 +116,16 @@ struct SiteWork {
       shard.post(.reconnectKeys(try file.tend(now: time.wall() / 1000)))
     } catch {
       log.error("the reconnect keys stay as they are", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private mutating func deliverDrain() {
+    guard let news = drain else { return }
+    do throws(SiteLinkError) {
+      try link.note(news)
+      drain = nil
+    } catch {
+      log.warning("the drain is not told yet", metadata: ["error": "\(error)"])
     }
   }
 

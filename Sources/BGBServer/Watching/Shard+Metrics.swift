@@ -24,6 +24,7 @@ extension Shard {
         registry.onlineByChannel[Int(kind.rawValue)])
     }
     line("handshakes_under_way", "gauge", "TLS handshakes not finished.", handshakesUnderWay)
+    line("detached", "gauge", "Connections without OpenSSL's object.", detached?.count ?? 0)
     line("newcomers", "gauge", "Connections that are not established yet.", newcomers)
     line(
       "handshake_microseconds", "gauge", "Mean CPU of a handshake, lately.",

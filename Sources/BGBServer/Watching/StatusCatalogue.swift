@@ -26,6 +26,12 @@ enum StatusCatalogue: UInt32, CaseIterable {
   case certificateNearExpiry = 9807
   /// A worker ended by itself and was started again.
   case workerRestarted = 9808
+  /// The agents are being moved away.
+  case drainBegun = 9809
+  /// The agents were moved away.
+  case drained = 9810
+  /// Agents are taken again.
+  case undrained = 9811
 
   /// The component's name in status messages and logs.
   static let component = "SMS_NOTIFICATION_SERVER"
@@ -37,7 +43,7 @@ enum StatusCatalogue: UInt32, CaseIterable {
   /// How bad it is.
   var severity: StatusMessage.Severity {
     switch self {
-    case .started, .stopped, .listenerUp: .information
+    case .started, .stopped, .listenerUp, .drainBegun, .drained, .undrained: .information
     case .certificateNearExpiry: .warning
     case .listenerFailed, .taskRefused, .journalStalled, .journalDamaged, .workerRestarted: .error
     }

@@ -4,6 +4,7 @@
 import BGBModel
 import Logging
 import Reactor
+import SiteDatabase
 
 /// The link of this process to its supervisor.
 final class WorkerPost {
@@ -76,7 +77,9 @@ extension Server {
 extension Shard {
   /// How this worker is, as its supervisor sums it up.
   var workerState: WorkerState {
-    if life != .serving { return .draining }
+    // Whoever leaves says so until its end, for nobody shall start it again.
+    if let moving, moving.isOver { return moving.order.stops ? .leaving : .drained }
+    if life != .serving || moving != nil { return .draining }
     if !isJournalReady { return .starting }
     if !isSiteReachable { return .degraded("the site does not answer") }
     return .ready

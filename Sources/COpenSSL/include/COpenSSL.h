@@ -71,6 +71,9 @@ static inline int copenssl_SSL_get_ex_new_index(
 static inline long copenssl_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
   return SSL_set_tlsext_host_name(ssl, name);
 }
+static inline long copenssl_SSL_add1_chain_cert(SSL *ssl, X509 *cert) {
+  return SSL_add1_chain_cert(ssl, cert);
+}
 static inline long copenssl_SSL_get_negotiated_group(SSL *ssl) {
   return SSL_get_negotiated_group(ssl);
 }

@@ -28,13 +28,15 @@ struct TLSHandle: ~Copyable {
   ///   - serverName: for a client, the name that the server must bear.
   ///   - session: for a client, a session to resume if it is any good.
   ///   - reconnect: for a client, an identity to offer; the session is left out then.
+  ///   - credentials: what it proves itself with instead of the context's certificate.
   init(
     _ context: TLSContext, fd: Int32, serverName: String?, session: [UInt8]?,
-    reconnect: ReconnectGrant? = nil
+    reconnect: ReconnectGrant? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
     context.noteStaleErrors(ErrorQueue.clear())
     guard let ssl = unsafe SSL_new(context.pointer) else { throw setupFailure() }
     var isPrepared = unsafe SSL_set_fd(ssl, fd) == 1
+    if let credentials { isPrepared = unsafe credentials.apply(to: ssl) && isPrepared }
     switch context.role {
     case .server: unsafe SSL_set_accept_state(ssl)
     case .client:

@@ -179,6 +179,20 @@ final class FaultyStore: SiteStore {
     try check()
     try base.advanceCursor(of: serverID, to: cursor)
   }
+  func drainServer(_ serverID: ServerID, _ order: DrainOrder, by actor: String, at: WallTime)
+    throws(StoreError)
+  {
+    try check()
+    try base.drainServer(serverID, order, by: actor, at: at)
+  }
+  func undrainServer(_ serverID: ServerID, by actor: String, at: WallTime) throws(StoreError) {
+    try check()
+    try base.undrainServer(serverID, by: actor, at: at)
+  }
+  func noteDrain(_ drain: ServerDrain, of serverID: ServerID) throws(StoreError) {
+    try check()
+    try base.noteDrain(drain, of: serverID)
+  }
   func task(_ taskID: TaskID) throws(StoreError) -> TaskRecord? {
     try check()
     return try base.task(taskID)

@@ -9,6 +9,7 @@ import BGBWire
 import Glibc
 import Logging
 import Reactor
+import SiteDatabase
 import Testing
 import Transports
 
@@ -56,6 +57,7 @@ final class TestSite {
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: now.milliseconds / 1000)
     options.sessionContext = session
+    options.detaches = true
     return try TLSContext(
       role: .server, certificateChainFile: "\(folder)/server.crt",
       privateKeyFile: "\(folder)/server.key", caFile: "\(folder)/ca.pem", options: options,
@@ -84,6 +86,8 @@ final class ShardHarness {
   let siteBox: Mailbox<SiteLetter>
   private(set) var reports: [Report] = []
   private(set) var tended: [ReconnectKeyFile] = []
+  private(set) var statuses: [StatusMessage] = []
+  private(set) var drains: [ServerDrain] = []
   private(set) var policyQuestions: [(token: Token, client: ClientID, entityTag: String?)] = []
   /// While false, the journal keeps what it gets and confirms nothing.
   var journalStores = true
@@ -142,7 +146,9 @@ final class ShardHarness {
         shardBox.post(.reportDelivered(report.header.kind, sequence: report.header.sequence))
       case .policy(let token, let client, let tag): policyQuestions.append((token, client, tag))
       case .tendReconnectKeys(let file): tended.append(file)
-      case .status, .end: continue
+      case .status(let message): statuses.append(message)
+      case .drain(let news): drains.append(news)
+      case .end: continue
       }
     }
   }
