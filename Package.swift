@@ -41,8 +41,8 @@ let http: [Target.Dependency] = [
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
-func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func library(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -113,6 +113,11 @@ let package = Package(
       [
         "BGBModel", "BGBSigning", "SiteDatabase", "SiteDatabaseSQLite", "HTTPClient", arguments,
       ]),
+    library("SwarmKit", [histogram], path: "Benchmarks/SwarmKit"),
+
+    .target(
+      name: "SwarmPeers", dependencies: ["CEpollShim", "Reactor", "Transports"],
+      path: "Benchmarks/Peers", swiftSettings: strict),
 
     program("bgb-server", ["BGBServer"]),
     program("bgb-agent", ["BGBAgent"]),
@@ -121,8 +126,9 @@ let package = Package(
     program(
       "bgb-swarm",
       [
-        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "Transports", arguments,
-        histogram,
+        "BGBAgent", "BGBModel", "BGBSigning", "HTTPClient", "Reactor", "SwarmKit", "SwarmPeers",
+        "Transports",
+        arguments, histogram,
       ],
       path: "Benchmarks/Swarm"),
 
@@ -151,6 +157,8 @@ let package = Package(
     tests(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
+    tests("SwarmPeersTests", ["SwarmPeers"]),
+    tests("SwarmKitTests", ["SwarmKit"]),
     tests("TidyTests", []),
     tests("IntegrationTests", ["BGBModel"]),
   ]

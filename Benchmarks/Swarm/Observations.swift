@@ -40,11 +40,11 @@ final class Observations {
     self.expectTasks = expectTasks
   }
 
-  /// Whether every session has answered as many tasks as were expected, and all is stored.
+  /// Whether every session has answered as many tasks as were expected.
   var isComplete: Bool {
     guard let expectTasks, order.count >= expectTasks else { return false }
     let ended = tasks.values.reduce(0) { $0 + $1.endedAt.count }
-    return ended >= expectTasks * sessions && stored >= sessions
+    return ended >= expectTasks * sessions
   }
 
   /// Counts one event.

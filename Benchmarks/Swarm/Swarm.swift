@@ -13,7 +13,8 @@ struct Swarm {
 
   /// Connects everybody and turns the loop until the end.
   func run() throws(SwarmError) {
-    let names = try clientFolders()
+    let source = try ClientSource.folders(path: folder)
+    let names = try clientFolders(source)
     let signals: SignalDescriptor
     do throws(Errno) {
       signals = try SignalDescriptor([SIGTERM, SIGINT])
@@ -22,7 +23,7 @@ struct Swarm {
       throw SwarmError(description: "signals cannot be received: \(error)")
     }
     let observations = Observations(sessions: names.count, expectTasks: options.expectTasks)
-    let loop = try makeLoop(names)
+    let loop = try makeLoop(names, source)
     let mailbox = loop.mailbox
     loop.observer = { client, event in
       observations.note(client, event)
@@ -53,34 +54,25 @@ struct Swarm {
     }
   }
 
-  private func clientFolders() throws(SwarmError) -> [String] {
-    let names: [String]
-    do throws(Errno) {
-      names = try Folder.names(in: options.clients).filter { name in
-        (try? Folder.read("\(options.clients)/\(name)/client.crt", limit: 1 << 16)) != nil
-      }
-    } catch {
-      throw SwarmError(description: "\(options.clients): \(error)")
-    }
+  private var folder: String { options.clients ?? "" }
+
+  private func clientFolders(_ source: ClientSource) throws(SwarmError) -> [String] {
+    guard case .folders(_, let names) = source else { return [] }
     let wanted = options.sessions ?? names.count
     guard names.count >= wanted, wanted > 0 else {
       throw SwarmError(
-        description: "\(options.clients) holds \(names.count) clients, \(wanted) are wanted")
+        description: "\(folder) holds \(names.count) clients, \(wanted) are wanted")
     }
     return Array(names[..<wanted])
   }
 
-  private func makeLoop(_ names: [String]) throws(SwarmError) -> AgentLoop {
-    let first = "\(options.clients)/\(names[0])"
-    guard let ca = text("\(first)/ca.pem"), let facts = try? CertificateFacts.read(pem: ca),
-      let site = facts.uris.first.flatMap({ SiteCode($0.split(separator: ":").last ?? "") })
-    else { throw SwarmError(description: "\(first)/ca.pem names no site") }
-    guard let key = try? PublicKey(pemFile: "\(first)/task.pub") else {
-      throw SwarmError(description: "\(first)/task.pub is no public key")
-    }
+  private func makeLoop(
+    _ names: [String], _ source: ClientSource
+  ) throws(SwarmError) -> AgentLoop {
+    let (site, key) = try source.site()
     let locations = PolicyLocations()
     let performers = options.instant ? [:] : try makePerformers(names, locations)
-    let path = options.journal ?? "\(options.clients)/swarm.journal"
+    let path = options.journal ?? "\(folder)/swarm.journal"
     var rules = DeskRules(keys: [key], site: site, boot: Bits128(high: 1, low: 1))
     rules.waitingMax = max(rules.waitingMax, names.count)
     if options.instant { rules.instant = { _ in ActionResult.succeeded("answered at once") } }
@@ -90,13 +82,14 @@ struct Swarm {
         now: WallTime(milliseconds: WallClock.nowMilliseconds()), random: JitterRandom(),
         remark: { StandardError.write("bgb-swarm: \($0)\n") })
       var configuration = AgentConfiguration(
-        site: site, managementPoints: options.managementPoint,
+        site: site, managementPoints: options.session.managementPoint,
         perform: { order, stop in
           performers[order.key.client]?.perform(order, stop: stop)
             ?? .failed("the swarm does not know this client")
         })
       configuration.httpsPoints = options.httpsPoint
       configuration.transport = .tcp
+      configuration.fleet = source.agentFleet()
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: path) },
         policyLocations: locations, linksMax: names.count + 8)
@@ -110,7 +103,7 @@ struct Swarm {
   ) throws(SwarmError) -> [ClientID: ActionPerformer] {
     var performers: [ClientID: ActionPerformer] = [:]
     for name in names {
-      let folder = "\(options.clients)/\(name)"
+      let folder = "\(folder)/\(name)"
       let settings = ActionSettings(
         policy: PolicySettings(
           certificateFile: "\(folder)/client.crt", keyFile: "\(folder)/client.key",
@@ -125,7 +118,7 @@ struct Swarm {
   private func add(
     _ name: String, _ number: Int, _ count: Int, to loop: AgentLoop
   ) throws(SwarmError) {
-    let folder = "\(options.clients)/\(name)"
+    let folder = "\(folder)/\(name)"
     var address: SocketAddress?
     if options.spreadAddresses {
       // 127.1.0.1 and up: one for each session, so that ephemeral ports do not run out.
@@ -138,6 +131,7 @@ struct Swarm {
       facts: ClientFacts(
         hostname: name, operatingSystem: "Linux (swarm)", agentVersion: "1.0.0", addresses: []),
       localAddress: address)
+    identity.fleetNumber = UInt32(clamping: number)
     if usesHTTPS(number, of: count) {
       identity.transport = .https
       identity.proxy = proxy(ofHTTPSSession: number)
@@ -167,7 +161,7 @@ struct Swarm {
   }
 
   private func clientID(of name: String) throws(SwarmError) -> ClientID {
-    guard let pem = text("\(options.clients)/\(name)/client.crt"),
+    guard let pem = text("\(folder)/\(name)/client.crt"),
       let facts = try? CertificateFacts.read(pem: pem), let client = facts.clientID
     else { throw SwarmError(description: "\(name)/client.crt names no client") }
     return client

@@ -1,105 +1,37 @@
-// The command line of bgb-swarm: thousands of real agent sessions in one process.
+// The command line of bgb-swarm: thousands of real agent sessions in one process or in many.
 
 import ArgumentParser
-import BGBAgent
-import BGBModel
-import BGBSigning
-import Glibc
-import HTTPClient
-import Reactor
 
-/// How a swarm's sessions connect.
-enum SwarmTransport: String, ExpressibleByArgument, CaseIterable {
-  case tcp, https, mixed
-}
-
-/// `bgb-swarm`: many agents in one process, for load and for demonstration.
+/// `bgb-swarm`: many agents, for load, for storms and for demonstration.
 struct SwarmCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bgb-swarm",
-    abstract: "Runs many real agent sessions in one process and reports what they saw.",
+    abstract: "Runs many real agent sessions and reports what they saw.",
     discussion: """
-      Examples:
-        bgb client add --count 200 --name pc --out .bgb/swarm
+      Each session is the agent's own code: TLS with its certificate, sign-in, signature check,
+      journal, answers.
+
+      Without --scenario all sessions are in one process, and actions are really done unless
+      --instant is given:
+        bgb client add pc --count 200 --out .bgb/swarm
         bgb-swarm run --management-point 127.0.0.1:10123 --clients .bgb/swarm --sessions 200
         bgb-swarm run ... --instant --expect-tasks 1 --report swarm.json
         bgb-swarm run ... --transport mixed --https-point 127.0.0.1:8443 --https-sessions 40
 
-      Each session is the agent's own code: TLS with its certificate, sign-in, signature check,
-      journal, answers. Without --instant, policy downloads are really made, four at a time.
+      With --scenario it is the storm laboratory: as many processes as the limit of open files asks,
+      samples of the servers, a report, a plot and a verdict (docs/HACKING.md):
+        bgb client add pc --count 100000 --packed fleet/clients
+        bgb-swarm run --management-point 127.0.0.1:10123 --fleet fleet/clients --scenario push \\
+          --server-pid "$(pidof -s bgb-server)" --report push.json --plot push.svg
+        bgb-swarm run ... --scenario storm --storm slots --push-during --bound 'storm.s95<=60s'
+        bgb-swarm run ... --scenario idle --for 15m --bound 'rss.perConnection<=1536B'
+
+      Exit codes: 0 all bounds were kept, 1 one was not or the run failed, 2 wrong usage.
       """,
-    subcommands: [Run.self], defaultSubcommand: Run.self)
-
-  /// `bgb-swarm run`.
-  struct Run: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Connects and serves.")
-
-    @Option(help: "A server, HOST:PORT; give it again for more.")
-    var managementPoint: [String]
-
-    @Option(help: "A server's HTTPS listener, HOST:PORT; give it again for more.")
-    var httpsPoint: [String] = []
-
-    @Option(help: "How sessions connect: all by one transport, or some by each.")
-    var transport = SwarmTransport.tcp
-
-    @Option(help: "With mixed: how many sessions use HTTPS; the default is half of them.")
-    var httpsSessions: Int?
-
-    @Option(help: "A proxy for some of the sessions over HTTPS, http://[USER:PASSWORD@]HOST:PORT.")
-    var proxy: String?
-
-    @Option(help: "How many sessions go through the proxy.")
-    var proxiedSessions = 1
-
-    @Option(help: "The folder that `bgb client add --count` wrote.")
-    var clients: String
-
-    @Option(help: "How many of its clients to run; the default is all.")
-    var sessions: Int?
-
-    @Option(help: "Spread the connections over this many milliseconds.")
-    var rampMilliseconds: UInt64 = 0
-
-    @Option(help: "Write what was seen here, as JSON, at the end.")
-    var report: String?
-
-    @Option(help: "The journal; the default is a file in the clients' folder.")
-    var journal: String?
-
-    @Flag(help: "Answer every action at once instead of doing it.")
-    var instant = false
-
-    @Flag(help: "Connect each session from an address of its own in 127.0.0.0/8.")
-    var spreadAddresses = false
-
-    @Option(help: "End by itself after so many tasks were answered by every session.")
-    var expectTasks: Int?
-
-    @Flag(help: "Run until SIGTERM or SIGINT (the default without --expect-tasks).")
-    var untilSignal = false
-
-    func validate() throws {
-      if transport != .tcp && httpsPoint.isEmpty {
-        throw ValidationError("--transport \(transport.rawValue) needs --https-point HOST:PORT")
-      }
-      if transport == .tcp && (proxy != nil || httpsSessions != nil) {
-        throw ValidationError("--proxy and --https-sessions are for sessions over HTTPS")
-      }
-      if let proxy, ProxyServer(url: proxy) == nil {
-        throw ValidationError("--proxy must be http://[USER:PASSWORD@]HOST:PORT")
-      }
-    }
-
-    func run() throws {
-      do throws(SwarmError) {
-        try Swarm(options: self).run()
-      } catch {
-        StandardError.write("bgb-swarm: \(error)\n")
-        throw ExitCode(1)
-      }
-    }
-  }
+    subcommands: [
+      Run.self, Slice.self, PeerCommand.self, FloorCommand.self, HandshakesCommand.self,
+      PeerFiguresCommand.self,
+    ], defaultSubcommand: Run.self)
 }
 
 /// Why the swarm could not run.

@@ -124,6 +124,9 @@ public struct ByteWriter: Sendable {
     bytes.reserveCapacity(capacity)
   }
 
+  /// Forgets what was written and keeps the room.
+  public mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+
   /// An unsigned 8-bit integer.
   public mutating func integer(_ value: UInt8) { bytes.append(value) }
 
@@ -167,8 +170,18 @@ public struct ByteWriter: Sendable {
     bytes[position + 1] = UInt8(truncatingIfNeeded: value)
   }
 
+  /// Writes a 32-bit number over four bytes that were written as its place.
+  public mutating func patch32(_ value: UInt32, at position: Int) {
+    guard position >= 0, position + 4 <= bytes.count else { return }
+    patch(UInt16(truncatingIfNeeded: value >> 16), at: position)
+    patch(UInt16(truncatingIfNeeded: value), at: position + 2)
+  }
+
   /// Bytes as they are; the concrete twin of the generic one, for the packet path.
   public mutating func raw(_ value: [UInt8]) { bytes.append(contentsOf: value) }
+
+  /// Bytes as they are; another concrete twin.
+  public mutating func raw(_ value: ArraySlice<UInt8>) { bytes.append(contentsOf: value) }
 
   /// Bytes as they are.
   public mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }

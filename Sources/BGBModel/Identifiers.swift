@@ -78,14 +78,21 @@ public struct Bits128: Hashable, Comparable, Sendable {
   public var text: String {
     var characters: [UInt8] = []
     characters.reserveCapacity(36)
-    for (position, byte) in bytes.enumerated() {
+    appendText(to: &characters)
+    return String(decoding: characters, as: UTF8.self)
+  }
+
+  /// Appends the bytes of ``text``, for lines that are written by the hundred thousand.
+  public func appendText(to characters: inout [UInt8]) {
+    for position in 0..<16 {
       if position == 4 || position == 6 || position == 8 || position == 10 {
         characters.append(UInt8(ascii: "-"))
       }
+      let half = position < 8 ? high : low
+      let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - position % 8 * 8))
       characters.append(Bits128.character(byte >> 4))
       characters.append(Bits128.character(byte & 0xF))
     }
-    return String(decoding: characters, as: UTF8.self)
   }
 
   private static func digit(_ byte: UInt8) -> UInt64? {

@@ -53,6 +53,20 @@ public enum Limits {
   /// `host:port` in Reconnect.
   public static let endpointBytesMax = 262
 
+  // MARK: Coming back
+
+  /// Bytes of a reconnect identity, which travels in clear in the first flight of a handshake.
+  public static let reconnectIdentityBytesMax = 255
+  /// Bytes of the key that goes with it: the output of SHA-256.
+  public static let reconnectKeyBytes = 32
+  /// How long a reconnect identity is good for by default: a day.
+  public static let reconnectLifeSeconds: Int64 = 86_400
+  /// How long after it last showed its certificate a client may come back without, by default: a
+  /// week.
+  public static let reconnectProofSeconds: Int64 = 7 * 86_400
+  /// The age at which the key that makes reconnect identities is replaced by default: a day.
+  public static let reconnectRotationSeconds: Int64 = 86_400
+
   // MARK: Tasks
 
   /// Parameters of one task.
@@ -88,8 +102,11 @@ public enum Limits {
   public static let keepAliveSecondsMinimum: UInt32 = 1
   /// A client is offline after this many tenths of a keep-alive interval without a message: 1.5.
   public static let keepAliveExpiryTenths: UInt64 = 15
-  /// TCP connect, TLS handshake and sign-in together, from accept.
+  /// TLS handshake and sign-in together, from the begin of the handshake.
   public static let handshakeMilliseconds: UInt64 = 10_000
+  /// From accept to the begin of the handshake; shorter than an agent's patience with a connect, so
+  /// that no handshake is begun with somebody who has gone.
+  public static let parkedMilliseconds: UInt64 = 8_000
   /// A whole HTTP request, from the moment that it may be sent: idle time and slow bytes alike.
   public static let requestMilliseconds: UInt64 = 10_000
   /// How long the server holds a poll by default: five minutes.

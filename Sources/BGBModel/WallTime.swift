@@ -30,12 +30,18 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
   ///
   /// Moments outside the years 0 to 9999 are shown clamped to them.
   public var description: String {
+    var text: [UInt8] = []
+    text.reserveCapacity(24)
+    appendText(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends the bytes of ``description``, for lines that are written by the hundred thousand.
+  public func appendText(to text: inout [UInt8]) {
     let clamped = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
     let (day, rest) = WallTime.floorDivide(clamped, 86_400_000)
     let (year, month, dayOfMonth) = WallTime.civil(fromDays: day)
     let seconds = rest / 1000
-    var text: [UInt8] = []
-    text.reserveCapacity(24)
     WallTime.append(year, digits: 4, before: "-", to: &text)
     WallTime.append(month, digits: 2, before: "-", to: &text)
     WallTime.append(dayOfMonth, digits: 2, before: "T", to: &text)
@@ -43,7 +49,6 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
     WallTime.append(seconds / 60 % 60, digits: 2, before: ":", to: &text)
     WallTime.append(seconds % 60, digits: 2, before: ".", to: &text)
     WallTime.append(rest % 1000, digits: 3, before: "Z", to: &text)
-    return String(decoding: text, as: UTF8.self)
   }
 
   private static func append(

@@ -33,7 +33,8 @@ public struct ReportWriter: Sendable {
   public mutating func append(_ record: OutcomeRecord) {
     precondition(kind == .outcomes, "only a BTS has records of outcomes")
     written += 1
-    line(record.reportLine)
+    record.appendLine(to: &bytes)
+    bytes.append(UInt8(ascii: "\n"))
   }
 
   /// Adds the end line and the signature over all before it, and gives the whole file.

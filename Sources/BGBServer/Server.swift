@@ -48,6 +48,7 @@ struct Server {
   ///
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
+    ProcessMemory.prepare()
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()
@@ -142,7 +143,7 @@ struct Server {
   /// Refuses to start with fewer files than connections: better now than in the middle of a storm.
   private func checkFileLimit() throws(StartError) {
     // Listeners, the database, the journal, logs and reports besides.
-    let needed = UInt64(max(0, settings.connectionsMax)) + 128
+    let needed = UInt64(max(0, settings.connectionsMax + settings.shard.parkedMax)) + 128
     guard let files = try? ProcessLimits.raiseOpenFiles(), files < needed else { return }
     throw StartError(
       description: "connections-max \(settings.connectionsMax) needs \(needed) open files and this "
@@ -201,13 +202,29 @@ struct Server {
     if let address = settings.healthListen {
       listeners += try open(address.host, address.port, .watch)
     }
-    let contexts = try makeContexts(settings, time.wall() / 1000)
-    return try Shard(
+    let now = time.wall() / 1000
+    let plan = try makePlan(settings, now)
+    let desk = plan?.desk(nil, site: registration.site, time: time)
+    let contexts = try makeContexts(settings, now, desk)
+    let shard = try Shard(
       loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(
         site: registration.site, serverID: registration.serverID, epoch: registration.epoch),
       settings: settings.shard, agentTLS: contexts.agent, httpsTLS: contexts.https,
       listeners: listeners, log: log, httpLog: httpLogHandle.logger("bgb-http"))
+    ReconnectPlan.apply(plan, desk, to: shard)
+    return shard
+  }
+
+  private func makePlan(
+    _ settings: ServerSettings, _ now: Int64
+  ) throws(Errno) -> ReconnectPlan? {
+    do throws(TLSSetupError) {
+      return try ReconnectPlan(settings, now: now)
+    } catch {
+      log.critical("no reconnect identities", metadata: ["error": "\(error)"])
+      throw .invalidArgument
+    }
   }
 
   private func open(
@@ -233,18 +250,24 @@ struct Server {
 
   /// The TLS rules of both listeners; tickets of one are no good at the other.
   private func makeContexts(
-    _ settings: ServerSettings, _ now: Int64
+    _ settings: ServerSettings, _ now: Int64, _ reconnects: ReconnectDesk?
   ) throws(Errno) -> (agent: TLSContext, https: TLSContext) {
     do throws(TLSSetupError) {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
       agent.ticketKeys = keys
+      agent.detaches = settings.tlsRecords == .detached
       agent.sessionContext = "bgb-agent"
+      // Whoever takes identities needs no ticket, and whoever does not gets one at its sign-in.
+      if reconnects != nil { agent.ticketsPerHandshake = 0 }
       var https = TLSOptions()
       https.ticketKeys = keys
+      https.detaches = settings.tlsRecords == .detached
       https.sessionContext = "bgb-https"
       https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
-      return (try makeContext(settings, agent), try makeContext(settings, https))
+      return (
+        try makeContext(settings, agent, reconnects), try makeContext(settings, https, nil)
+      )
     } catch {
       log.critical("TLS cannot be set up", metadata: ["error": "\(error)"])
       throw .invalidArgument
@@ -252,11 +275,12 @@ struct Server {
   }
 
   private func makeContext(
-    _ settings: ServerSettings, _ options: TLSOptions
+    _ settings: ServerSettings, _ options: TLSOptions, _ reconnects: ReconnectDesk?
   ) throws(TLSSetupError) -> TLSContext {
     try TLSContext(
       role: .server, certificateChainFile: settings.certificate.path,
-      privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options)
+      privateKeyFile: settings.key.path, caFile: settings.ca.path, options: options,
+      reconnects: reconnects)
   }
 
   // MARK: While running
@@ -271,7 +295,11 @@ struct Server {
     do {
       var fresh = try ServerSettings.load(settingsFile)
       if let worker { fresh = fresh.worker(worker) }
-      let contexts = try makeContexts(fresh, time.wall() / 1000)
+      let now = time.wall() / 1000
+      let plan = try makePlan(fresh, now)
+      let desk = plan?.desk(shard.reconnects, site: shard.identity.site, time: time)
+      let contexts = try makeContexts(fresh, now, desk)
+      ReconnectPlan.apply(plan, desk, to: shard)
       shard.agentTLS = contexts.agent
       shard.httpsTLS = contexts.https
       var changed = fresh.shard

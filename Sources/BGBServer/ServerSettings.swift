@@ -19,6 +19,8 @@ struct ServerSettings: DescribedSettings {
   var httpsUrl: String
   /// The oldest TLS version that the HTTPS listener takes.
   var httpsTls: HTTPSVersion
+  /// Who seals and opens records after the handshake.
+  var tlsRecords: RecordLayer
   /// How long a poll is held at most.
   var pollLength: DurationSetting
   /// Where health and metrics are served.
@@ -33,6 +35,14 @@ struct ServerSettings: DescribedSettings {
   var reportKey: RelativePath
   /// Keys of session tickets, shared by the servers of a site.
   var ticketKeys: RelativePath
+  /// Keys of reconnect identities, shared by the servers that trust each other.
+  var reconnectKeys: RelativePath
+  /// How long a reconnect identity is good for; none are given out for 0.
+  var reconnectLife: DurationSetting
+  /// How long an agent may come back without showing its certificate.
+  var reconnectProof: DurationSetting
+  /// The age at which the key of reconnect identities is replaced.
+  var reconnectRotation: DurationSetting
   /// The folder of the outcome journal.
   var journal: RelativePath
   /// Keep-alive interval that agents are told.
@@ -70,6 +80,14 @@ struct ServerSettings: DescribedSettings {
     var level: String
   }
 
+  /// Who seals and opens the records of established connections.
+  enum RecordLayer: String, Decodable {
+    /// This server, with the keys that the handshake agreed upon: some 200 bytes a connection.
+    case detached
+    /// OpenSSL's objects: some 23 KB a connection.
+    case openssl
+  }
+
   static var descriptions: [SettingDescription] {
     [
       SettingDescription("name", "text", "The server's name, as `bgb server add` was told."),
@@ -85,6 +103,9 @@ struct ServerSettings: DescribedSettings {
         "https-tls", "1.3|1.2", default: "\"1.3\"",
         "The oldest TLS version of the HTTPS listener; 1.2 for paths that break 1.3."),
       SettingDescription(
+        "tls-records", "detached|openssl", default: "detached",
+        "Who seals and opens records after the handshake: this server, or OpenSSL's own objects."),
+      SettingDescription(
         "poll-length", "duration", default: "5m",
         "How long a poll is held at most; learned shorter where a path cuts earlier."),
       SettingDescription(
@@ -97,6 +118,18 @@ struct ServerSettings: DescribedSettings {
         "report-key", "path", default: "report.key", "The Ed25519 key that signs reports."),
       SettingDescription(
         "ticket-keys", "path", default: "tickets.keys", "Keys of TLS session tickets."),
+      SettingDescription(
+        "reconnect-keys", "path", default: "reconnect.keys",
+        "Keys of reconnect identities; shared by servers that trust each other, by no others."),
+      SettingDescription(
+        "reconnect-life", "duration", default: "24h",
+        "How long an agent can come back with one identity; 0 gives none out."),
+      SettingDescription(
+        "reconnect-proof", "duration", default: "7d",
+        "How long an agent may come back without showing its certificate."),
+      SettingDescription(
+        "reconnect-rotation", "duration", default: "24h",
+        "The age at which the key of reconnect identities is replaced."),
       SettingDescription(
         "journal", "path", default: "journal", "The folder of outcomes not told yet."),
       SettingDescription(
@@ -115,7 +148,7 @@ struct ServerSettings: DescribedSettings {
         "connections-max", "number", default: "18000",
         "Connections of each worker at most; needs as many files in each."),
       SettingDescription(
-        "handshakes-max", "number", default: "256", "TLS handshakes under way at most."),
+        "handshakes-max", "number", default: "128", "TLS handshakes under way at most."),
       SettingDescription("log.file", "path", "The log; without it, the standard error stream."),
       SettingDescription(
         "log.format", "text|cmtrace|json", default: "text", "How lines are spelled."),
@@ -146,6 +179,7 @@ struct ServerSettings: DescribedSettings {
     if reportKey != running.reportKey { keys.append("report-key") }
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
+    if tlsRecords != running.tlsRecords { keys.append("tls-records") }
     if workers != running.workers { keys.append("workers") }
     return keys
   }
@@ -162,6 +196,7 @@ struct ServerSettings: DescribedSettings {
     var shard = ShardSettings()
     shard.connectionsMax = connectionsMax
     shard.handshakesMax = handshakesMax
+    shard.detaches = tlsRecords == .detached
     shard.keepAliveSeconds = max(
       Limits.keepAliveSecondsMinimum, UInt32(clamping: keepAlive.seconds))
     shard.crashWindowSeconds = UInt32(clamping: crashWindow.seconds)

@@ -82,9 +82,16 @@ public struct CertificateAuthority: Sendable {
   public func issueClient(
     _ clientID: ClientID, request: String, days: Int, now: WallTime
   ) throws(SigningError) -> String {
-    try issue(
-      commonName: clientID.description, uri: clientID.uri, role: .client, request: request,
-      days: days, now: now)
+    try issuer().issueClient(clientID, request: request, days: days, now: now)
+  }
+
+  /// The authority ready to sign, for as long as one batch takes: reading key and certificate costs
+  /// more than a signature.
+  public func issuer() throws(SigningError) -> CertificateIssuer {
+    guard let key = KeyHandle(privatePEM: keyPEM),
+      let certificate = CertificateHandle(pem: Array(certificatePEM.utf8))
+    else { throw .openSSL() }
+    return CertificateIssuer(key: key, certificate: certificate, notAfter: notAfter)
   }
 
   /// A notification server's certificate for the key in a request, under these hosts.
@@ -96,7 +103,7 @@ public struct CertificateAuthority: Sendable {
   ) throws(SigningError) -> String {
     guard CertificateAuthority.isServerName(name) else { throw .badName(name) }
     for host in hosts where !CertificateTemplate.isHost(host) { throw .badName(host) }
-    return try issue(
+    return try issuer().issue(
       commonName: name, uri: serverURI(name: name), role: .server(hosts: hosts), request: request,
       days: days, now: now)
   }
@@ -117,18 +124,39 @@ public struct CertificateAuthority: Sendable {
   public func serverURI(name: String) -> String {
     "\(CertificateAuthority.serverURIPrefix)\(site):\(name)"
   }
+}
 
-  private func issue(
+/// An authority's key and certificate, read: lives as long as one request or one batch.
+public struct CertificateIssuer: ~Copyable {
+  private let key: KeyHandle
+  private let certificate: CertificateHandle
+  private let notAfter: WallTime
+
+  init(key: consuming KeyHandle, certificate: consuming CertificateHandle, notAfter: WallTime) {
+    self.key = key
+    self.certificate = certificate
+    self.notAfter = notAfter
+  }
+
+  /// A client's certificate for the key in a request: common name and URI are the client id.
+  public borrowing func issueClient(
+    _ clientID: ClientID, request: String, days: Int, now: WallTime
+  ) throws(SigningError) -> String {
+    try issue(
+      commonName: clientID.description, uri: clientID.uri, role: .client, request: request,
+      days: days, now: now)
+  }
+
+  borrowing func issue(
     commonName: String, uri: String, role: CertificateTemplate.Role, request: String, days: Int,
     now: WallTime
   ) throws(SigningError) -> String {
     guard (1...3_650).contains(days) else { throw .badTerm(days: days) }
     guard now < notAfter else { throw .unusableAuthority("its certificate has ended") }
     let requestHandle = try CertificateRequest.checked(request)
-    guard let key = KeyHandle(privatePEM: keyPEM),
-      let issuer = CertificateHandle(pem: Array(certificatePEM.utf8)),
-      let subjectKey = unsafe X509_REQ_get0_pubkey(requestHandle.pointer)
-    else { throw .openSSL() }
+    guard let subjectKey = unsafe X509_REQ_get0_pubkey(requestHandle.pointer) else {
+      throw .openSSL()
+    }
     // A certificate that outlives its issuer would verify nowhere and only mislead.
     let end = min(now.adding(milliseconds: Int64(days) * 86_400_000), notAfter)
     let template = CertificateTemplate(
@@ -136,6 +164,6 @@ public struct CertificateAuthority: Sendable {
       notBefore: now.adding(milliseconds: -CertificateTemplate.backdatingMilliseconds),
       notAfter: end)
     return unsafe try template.certificate(
-      for: subjectKey, issuer: issuer.pointer, signedBy: key.pointer)
+      for: subjectKey, issuer: certificate.pointer, signedBy: key.pointer)
   }
 }

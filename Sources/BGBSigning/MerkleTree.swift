@@ -13,6 +13,10 @@ public struct MerkleTree: Sendable {
   public let count: Int
   private var nodes: [UInt8]
   private var levelStarts: [Int]
+  /// Nodes of each level, the leaves' first.
+  private let widths: [Int]
+  /// Levels that `nodes` lacks.
+  private var dropped = 0
 
   private static let leafPrefix: UInt8 = 0
   private static let nodePrefix: UInt8 = 1
@@ -22,6 +26,7 @@ public struct MerkleTree: Sendable {
     count = leaves.count
     var widths = [count]
     while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
+    self.widths = widths
     levelStarts = []
     var total = 0
     for width in widths {
@@ -75,32 +80,83 @@ public struct MerkleTree: Sendable {
   }
 
   /// The hashes from a leaf's sibling up to below the root, in O(log n); empty for no such leaf.
-  public func path(at index: Int) -> [[UInt8]] {
-    siblings(of: index).map { Array(nodes[$0 * Limits.hashBytes..<($0 + 1) * Limits.hashBytes]) }
-  }
-
-  /// The same path as its hashes one after the other: one allocation, for frames.
-  public func flatPath(at index: Int) -> [UInt8] {
-    var path: [UInt8] = []
-    path.reserveCapacity(levelStarts.count * Limits.hashBytes)
-    for sibling in siblings(of: index) {
-      let start = sibling * Limits.hashBytes
-      path += nodes[start..<start + Limits.hashBytes]
+  ///
+  /// - Parameter leaves: what the tree was made of; needed once it is compact.
+  public func path(at index: Int, of leaves: [ClientID] = []) -> [[UInt8]] {
+    var writer = ByteWriter(capacity: widths.count * Limits.hashBytes)
+    writePath(at: index, of: leaves, into: &writer)
+    return stride(from: 0, to: writer.bytes.count, by: Limits.hashBytes).map {
+      Array(writer.bytes[$0..<$0 + Limits.hashBytes])
     }
-    return path
   }
 
-  private func siblings(of leaf: Int) -> [Int] {
-    guard leaf >= 0, leaf < count else { return [] }
-    var siblings: [Int] = []
-    var index = leaf
-    for level in levelStarts.indices.dropLast() {
-      let width = levelStarts[level + 1] - levelStarts[level]
-      let sibling = index ^ 1
-      if sibling < width { siblings.append(levelStarts[level] + sibling) }
-      index /= 2
+  /// How many hashes the path of a leaf has; 0 for no such leaf.
+  public func pathCount(at index: Int) -> Int {
+    guard index >= 0, index < count else { return 0 }
+    var siblings = 0
+    var place = index
+    for width in widths.dropLast() {
+      if place ^ 1 < width { siblings += 1 }
+      place /= 2
     }
     return siblings
+  }
+
+  /// Appends the same path as its hashes one after the other, for frames; nothing for no such leaf.
+  ///
+  /// - Parameter leaves: what the tree was made of; needed once it is compact.
+  public func writePath(
+    at index: Int, of leaves: [ClientID], into writer: inout ByteWriter
+  ) {
+    guard index >= 0, index < count else { return }
+    if dropped > 0 {
+      precondition(leaves.count == count, "a compact tree needs its leaves")
+      writeLowPath(at: index, of: leaves, into: &writer)
+    }
+    var place = index >> dropped
+    for level in dropped..<max(dropped, widths.count - 1) {
+      let sibling = place ^ 1
+      if sibling < widths[level] {
+        let start = (levelStarts[level] - levelStarts[dropped] + sibling) * Limits.hashBytes
+        writer.raw(nodes[start..<start + Limits.hashBytes])
+      }
+      place /= 2
+    }
+  }
+
+  // MARK: Compact
+
+  /// Levels that a compact tree makes anew when they are asked for: blocks of 32 leaves.
+  static let droppedLevels = 5
+
+  /// Lets the lowest levels go: what is left is a thirty-second of the memory, and a path costs
+  /// some sixty hashes instead of none.
+  ///
+  /// For a task whose round is over, of which a few latecomers still want to know.
+  public mutating func compact() {
+    guard dropped == 0, widths.count > MerkleTree.droppedLevels + 1 else { return }
+    dropped = MerkleTree.droppedLevels
+    nodes = Array(nodes[(levelStarts[dropped] * Limits.hashBytes)...])
+  }
+
+  /// Appends the part of a path that lies in the dropped levels.
+  private func writeLowPath(
+    at index: Int, of leaves: [ClientID], into writer: inout ByteWriter
+  ) {
+    let first = (index >> dropped) << dropped
+    let end = min(count, first + (1 << dropped))
+    let block = MerkleTree(leaves: Array(leaves[first..<end]))
+    // An odd last node rises unchanged, in the block as in the whole tree, whose last block alone
+    // can be smaller than the others.
+    var place = index - first
+    for level in 0..<min(dropped, block.widths.count - 1) {
+      let sibling = place ^ 1
+      if sibling < block.widths[level] {
+        let start = (block.levelStarts[level] + sibling) * Limits.hashBytes
+        writer.raw(block.nodes[start..<start + Limits.hashBytes])
+      }
+      place /= 2
+    }
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

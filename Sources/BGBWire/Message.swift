@@ -11,6 +11,8 @@ public enum Message: Equatable, Sendable {
   case welcome(Welcome)
   /// See `KeepAlive`.
   case keepAlive(KeepAlive)
+  /// See `ReconnectIdentity`.
+  case reconnectIdentity(ReconnectIdentity)
   /// See `PushTask`.
   case pushTask(PushTask)
   /// See `TaskAck`.
@@ -36,6 +38,7 @@ public enum Message: Equatable, Sendable {
     case .signIn: .signIn
     case .welcome: .welcome
     case .keepAlive: .keepAlive
+    case .reconnectIdentity: .reconnectIdentity
     case .pushTask: .pushTask
     case .taskAck: .taskAck
     case .taskOutcome: .taskOutcome
@@ -69,11 +72,14 @@ public struct SignIn: Equatable, Sendable {
   public var facts: ClientFacts
   /// Why the agent does not use the notification port.
   public var fallback: FallbackReason
+  /// Whether the agent takes reconnect identities.
+  public var takesReconnect: Bool
 
   /// Joins the parts.
   public init(
     version: UInt16, clientID: ClientID, incarnation: UInt64, previousSession: UInt64,
-    outcomesStored: UInt64, clock: WallTime, facts: ClientFacts, fallback: FallbackReason = .none
+    outcomesStored: UInt64, clock: WallTime, facts: ClientFacts, fallback: FallbackReason = .none,
+    takesReconnect: Bool = false
   ) {
     self.version = version
     self.clientID = clientID
@@ -83,6 +89,7 @@ public struct SignIn: Equatable, Sendable {
     self.clock = clock
     self.facts = facts
     self.fallback = fallback
+    self.takesReconnect = takesReconnect
   }
 }
 
@@ -127,6 +134,23 @@ public struct KeepAlive: Equatable, Sendable {
 
   /// Takes the sender's clock.
   public init(clock: WallTime) { self.clock = clock }
+}
+
+/// Server to agent: with this you can come back for a while, without showing your certificate.
+public struct ReconnectIdentity: Equatable, Sendable {
+  /// The identity of an external PSK of TLS 1.3, as it is offered in clear.
+  public var identity: [UInt8]
+  /// Its key, 32 bytes; as secret as a private key.
+  public var key: [UInt8]
+  /// How many seconds it is good for, from now.
+  public var lifeSeconds: UInt32
+
+  /// Joins the parts.
+  public init(identity: [UInt8], key: [UInt8], lifeSeconds: UInt32) {
+    self.identity = identity
+    self.key = key
+    self.lifeSeconds = lifeSeconds
+  }
 }
 
 /// Server to agent: a task for you, with the proof that you are a target.

@@ -19,6 +19,8 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
   case welcome = 0x02
   /// Nothing but life; answered by the server in kind.
   case keepAlive = 0x03
+  /// What the agent can come back with instead of its certificate.
+  case reconnectIdentity = 0x05
   /// A signed task with this target's Merkle path.
   case pushTask = 0x10
   /// The agent has the task in its journal.
@@ -43,7 +45,9 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
     switch self {
     case .keepAlive, .goodbye: .both
     case .signIn, .taskAck, .taskOutcome, .liveData: .fromAgent
-    case .welcome, .pushTask, .outcomeStored, .cancelTask, .reconnect, .refused: .fromServer
+    case .welcome, .reconnectIdentity, .pushTask, .outcomeStored, .cancelTask, .reconnect,
+      .refused:
+      .fromServer
     }
   }
 }

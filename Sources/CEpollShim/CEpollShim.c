@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -218,6 +219,10 @@ int clinux_shutdown(int fd, int how) { return shutdown(fd, how); }
 
 ptrdiff_t clinux_receive(int fd, void *bytes, size_t count) { return recv(fd, bytes, count, 0); }
 
+ptrdiff_t clinux_peek(int fd, void *bytes, size_t count) {
+  return recv(fd, bytes, count, MSG_PEEK);
+}
+
 ptrdiff_t clinux_send(int fd, const void *bytes, size_t count) {
   return send(fd, bytes, count, MSG_NOSIGNAL);
 }
@@ -349,3 +354,12 @@ int clinux_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, 
 FILE *clinux_stdout(void) { return stdout; }
 
 FILE *clinux_stderr(void) { return stderr; }
+
+void clinux_prepare_allocator(void) {
+  // A value that is set is no longer adjusted by glibc: that is the point of the first two.
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+  mallopt(M_ARENA_MAX, 2);
+}
+
+void clinux_trim_allocator(void) { malloc_trim(0); }

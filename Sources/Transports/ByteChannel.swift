@@ -17,12 +17,16 @@ public final class ByteChannel {
   /// By what the owner's tables and epoll know this connection.
   public let token: Token
   /// Who the peer is: read once, when the handshake is done, full or resumed.
-  public private(set) var peer: PeerIdentity?
+  public private(set) var peer: PeerIdentity? {
+    get { peerNote?.identity }
+    set { peerNote = newValue.map(PeerNote.init) }
+  }
 
   /// How the bytes travel; ByteChannel+Polled reaches it too.
   var transport: Transport
   private var outbound: OutboundQueue
   private var gate = ReadinessGate()
+  private var peerNote: PeerNote?
 
   /// Takes over a transport.
   /// - Parameters:
@@ -53,6 +57,33 @@ public final class ByteChannel {
   public var receives: Bool {
     get { gate.receives }
     set { gate.receives = newValue }
+  }
+
+  // MARK: Before TLS
+
+  /// What a peer that has not been answered yet wants, as far as its first bytes tell; they stay
+  /// in the kernel.
+  ///
+  /// For a channel on a plain transport. `room` is scratch memory; 1 KiB is plenty.
+  public func greeting(using room: inout ReceiveBuffer) -> Greeting {
+    room.clear()
+    var free = room.freeBytes
+    switch StreamSocket.peek(transport.descriptor, into: &free) {
+    case .moved(let count):
+      room.advance(count)
+      return room.withBytes { ClientHello.offersResumption($0) ? .resumption : .handshake }
+    case .wouldBlock: return .none
+    case .ended, .failed: return .gone
+    }
+  }
+
+  /// Puts TLS on a channel that is on a plain transport so far; the handshake is the next step.
+  ///
+  /// - Throws: the transport's error when OpenSSL has no room; the channel is closed then.
+  public func startTLS(_ context: TLSContext) throws(TransportError) {
+    let plain = transport.take()
+    guard case .plain(let socket) = consume plain else { throw TransportError(.closed) }
+    transport = .tls(try TLSTransport(socket.takeSocket(), context: context))
   }
 
   // MARK: In
@@ -135,6 +166,9 @@ public final class ByteChannel {
   /// Whether the handshake resumed an earlier session.
   public var resumed: Bool { transport.resumed }
 
+  /// How the peer proved who it is; ask as soon as the handshake is done.
+  public func readProof() -> PeerProof? { transport.readProof() }
+
   /// The protocol version and the cipher suite that the handshake agreed upon, for people.
   public func readAgreement() -> String? { transport.readAgreement() }
 
@@ -171,3 +205,11 @@ public final class ByteChannel {
 
 @available(*, unavailable)
 extension ByteChannel: Sendable {}
+
+/// A peer's identity in an object of its own: most channels forget it soon, and none should keep
+/// room for it.
+private final class PeerNote {
+  let identity: PeerIdentity
+
+  init(_ identity: PeerIdentity) { self.identity = identity }
+}

@@ -15,6 +15,9 @@ public struct PlainTransport: ~Copyable {
   /// The descriptor's number, for epoll.
   public var descriptor: Int32 { socket.raw }
 
+  /// Gives the socket away, for whoever goes on with it in another way.
+  consuming func takeSocket() -> Descriptor { socket }
+
   /// Reads what there is, up to the free room of `buffer`.
   public mutating func read(into buffer: inout ReceiveBuffer) -> IOStep {
     guard buffer.free > 0 else { return .progressed(0) }

@@ -11,24 +11,58 @@ import Reactor
 ///
 /// Belongs to one thread. Costs no memory beyond itself while nothing is on its way.
 public struct PolledTransport: ~Copyable {
-  /// Bytes written that the peer is not known to have, at most.
-  public let window: Int
-  /// Bytes of the peer's stream taken so far.
-  public private(set) var received: UInt64 = 0
-  /// Where in our stream the first byte of `outbox` stands.
-  public private(set) var confirmed: UInt64 = 0
+  /// What one end remembers; in an object of its own, so that a connection of another kind does not
+  /// pay for its size in every ``Transport``.
+  private final class Memory {
+    let window: Int
+    var received: UInt64 = 0
+    var confirmed: UInt64 = 0
+    /// What the peer is not known to have.
+    var outbox: [UInt8] = []
+    /// What came and was not read yet.
+    var inbox: [UInt8] = []
+    var inboxRead = 0
+    var isFinished = false
 
-  /// What the peer is not known to have.
-  private var outbox: [UInt8] = []
-  /// What came and was not read yet.
-  private var inbox: [UInt8] = []
-  private var inboxRead = 0
-  private var isFinished = false
+    init(window: Int) { self.window = window }
+  }
+
+  private let memory: Memory
+
+  /// Bytes written that the peer is not known to have, at most.
+  public var window: Int { memory.window }
+  /// Bytes of the peer's stream taken so far.
+  public private(set) var received: UInt64 {
+    get { memory.received }
+    set { memory.received = newValue }
+  }
+  /// Where in our stream the first byte that is not confirmed stands.
+  public private(set) var confirmed: UInt64 {
+    get { memory.confirmed }
+    set { memory.confirmed = newValue }
+  }
+
+  private var outbox: [UInt8] {
+    get { memory.outbox }
+    _modify { yield &memory.outbox }
+  }
+  private var inbox: [UInt8] {
+    get { memory.inbox }
+    _modify { yield &memory.inbox }
+  }
+  private var inboxRead: Int {
+    get { memory.inboxRead }
+    set { memory.inboxRead = newValue }
+  }
+  private var isFinished: Bool {
+    get { memory.isFinished }
+    set { memory.isFinished = newValue }
+  }
 
   /// Makes an end whose unconfirmed output is bounded by `window` bytes.
   public init(window: Int) {
     precondition(window > 0, "a stream without a window never moves")
-    self.window = window
+    memory = Memory(window: window)
   }
 
   /// Where our stream ends: bytes written so far.
@@ -127,6 +161,9 @@ extension Transport {
       return nil
     case .tls(let tls):
       self = .tls(tls)
+      return nil
+    case .detached(let detached):
+      self = .detached(detached)
       return nil
     case .closed:
       self = .closed

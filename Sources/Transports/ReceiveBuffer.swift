@@ -29,6 +29,11 @@ public struct ReceiveBuffer: ~Copyable {
     try body(storage.span.extracting(first: filled))
   }
 
+  /// The bytes that the last receive delivered, sharing the buffer's memory.
+  ///
+  /// Let go of it before the next receive, or that copies the whole buffer.
+  public var slice: ArraySlice<UInt8> { storage[..<filled] }
+
   /// How many bytes the last receive delivered.
   public var count: Int { filled }
 

@@ -39,7 +39,11 @@ public struct TLSOptions: Sendable {
   ///
   /// A resumed peer skips verification, so not for long.
   public var ticketLifetimeSeconds = 3600
-  /// Tickets given out after a full handshake; one is enough for a peer with one connection.
+  /// Tickets given out by themselves after a handshake; one is enough for a peer with one
+  /// connection.
+  ///
+  /// With 0 a server gives out none by itself, but can send one by ``ByteChannel/sendTicket()``, and
+  /// the keys open those that were given out.
   public var ticketsPerHandshake = 1
   /// Names the listener, 1 to 32 bytes: a ticket given out under another name is not taken.
   public var sessionContext = "session"
@@ -60,6 +64,10 @@ public struct TLSOptions: Sendable {
   /// Each costs us a derivation and an answer for a few bytes of the peer's. An honest peer asks
   /// once in some sixteen million records.
   public var keyUpdatesMax = 32
+  /// Whether connections can be detached from OpenSSL after the handshake.
+  ///
+  /// OpenSSL then tells us the traffic secrets, and reads no further than one record.
+  public var detaches = false
   /// Whether a refused peer learns only that it was refused; the reason is for our audit.
   public var hidesRefusalReason = true
 

@@ -11,10 +11,19 @@ public enum Transport: ~Copyable {
   case plain(PlainTransport)
   /// With TLS on OpenSSL.
   case tls(TLSTransport)
+  /// With TLS whose keys were taken from OpenSSL after the handshake.
+  case detached(DetachedTransport)
   /// In pieces, by long polls whose sockets belong to others.
   case polled(PolledTransport)
   /// Closed: the descriptor is gone and its number may be another connection's.
   case closed
+
+  /// What it was; it is closed from now on.
+  mutating func take() -> Transport {
+    let was = consume self
+    self = .closed
+    return was
+  }
 
   /// Steps the handshake; a transport without one is done at once.
   public mutating func handshake() -> HandshakeStep {
@@ -26,6 +35,9 @@ public enum Transport: ~Copyable {
       let step = tls.handshake()
       self = .tls(tls)
       return step
+    case .detached(let detached):
+      self = .detached(detached)
+      return .done
     case .polled(let polled):
       self = .polled(polled)
       return .done
@@ -45,6 +57,10 @@ public enum Transport: ~Copyable {
     case .tls(var tls):
       let step = tls.read(into: &buffer)
       self = .tls(tls)
+      return step
+    case .detached(var detached):
+      let step = detached.read(into: &buffer)
+      self = .detached(detached)
       return step
     case .polled(var polled):
       let step = polled.read(into: &buffer)
@@ -70,6 +86,10 @@ public enum Transport: ~Copyable {
       let step = tls.write(bytes)
       self = .tls(tls)
       return step
+    case .detached(var detached):
+      let step = detached.write(bytes)
+      self = .detached(detached)
+      return step
     case .polled(var polled):
       let step = polled.write(bytes)
       self = .polled(polled)
@@ -91,6 +111,10 @@ public enum Transport: ~Copyable {
       let step = tls.finishWriting()
       self = .tls(tls)
       return step
+    case .detached(var detached):
+      let step = detached.finishWriting()
+      self = .detached(detached)
+      return step
     case .polled(var polled):
       let step = polled.finishWriting()
       self = .polled(polled)
@@ -106,6 +130,7 @@ public enum Transport: ~Copyable {
     switch self {
     case .plain: false
     case .tls(let tls): tls.isShakingHands
+    case .detached: false
     case .polled: false
     case .closed: false
     }
@@ -117,6 +142,7 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.hasLeftovers
+    case .detached(let detached): detached.hasLeftovers
     case .polled(let polled): polled.hasLeftovers
     }
   }
@@ -126,6 +152,7 @@ public enum Transport: ~Copyable {
     switch self {
     case .plain(let plain): plain.descriptor
     case .tls(let tls): tls.descriptor
+    case .detached(let detached): detached.descriptor
     case .polled: -1
     case .closed: -1
     }
@@ -137,7 +164,19 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.resumed
+    case .detached(let detached): detached.resumed
     case .polled: false
+    }
+  }
+
+  /// How the peer proved who it is; nil without TLS, or before it stands.
+  public func readProof() -> PeerProof? {
+    switch self {
+    case .plain: nil
+    case .closed: nil
+    case .tls(let tls): tls.readProof()
+    case .detached: nil
+    case .polled: nil
     }
   }
 
@@ -147,16 +186,18 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readAgreement()
+    case .detached(let detached): detached.readAgreement()
     case .polled: nil
     }
   }
 
-  /// The peer's certificate; nil without TLS, or if it showed none.
+  /// The peer's certificate; nil without TLS, if it showed none, or after detaching.
   public func readPeer() -> PeerIdentity? {
     switch self {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readPeer()
+    case .detached: nil
     case .polled: nil
     }
   }
@@ -167,6 +208,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readRefusedPeer()
+    case .detached: nil
     case .polled: nil
     }
   }
@@ -181,6 +223,9 @@ public enum Transport: ~Copyable {
       let session = tls.takeNewSession()
       self = .tls(tls)
       return session
+    case .detached(let detached):
+      self = .detached(detached)
+      return nil
     case .polled(let polled):
       self = .polled(polled)
       return nil

@@ -2,6 +2,7 @@
 // that nothing is left or lost when it goes wrong.
 
 import BGBModel
+import BGBSigning
 import Foundation
 import Testing
 
@@ -116,6 +117,43 @@ import Testing
     #expect(folder.names("lab-0203").contains("agent.yaml"))
     let requests = manager.seen.flatMap { $0.body["items"].items.map { $0["csr"].cell } }
     #expect(Set(requests).count == 203)
+  }
+
+  @Test func aPackedFleetIsOneFile() throws {
+    let certificate = "-----BEGIN CERTIFICATE-----\\nAAEC\\n-----END CERTIFICATE-----\\n"
+    let batches = [1...200, 201...203].map { range in
+      let items = range.map { number in
+        let client = ClientID(Bits128(high: 1, low: UInt64(number)))
+        return #"{"client":{"name":"x","clientID":"\#(client)"},"certificate":""# + certificate
+          + #"","ca":"CA","taskKeys":"KEYS","siteCode":"S01"}"#
+      }
+      return FakeManager.answer(201, #"{"items":[\#(items.joined(separator: ","))]}"#)
+    }
+    let manager = try FakeManager(["POST /v1/clients/batch": batches])
+    defer { manager.stop() }
+    let folder = TemporaryFolder()
+    let arguments = [
+      "client", "add", "pc", "--count", "203", "--site", manager.folder, "--packed",
+      folder.path + "/clients",
+    ]
+    let said = run(arguments)
+    #expect(said.code == 0)
+    #expect(said.out == "203\n")
+    #expect(folder.names("") == ["ca.pem", "clients", "task.pub"])
+    #expect(folder.mode("clients") == 0o600)
+    #expect(folder.text("ca.pem") == "CA" && folder.text("task.pub") == "KEYS")
+    let file = try FleetFile(path: folder.path + "/clients")
+    #expect(file.count == 203)
+    let last = try #require(file.member(202))
+    #expect(last.clientID == ClientID(Bits128(high: 1, low: 203)))
+    #expect(last.name == "pc-0203")
+    #expect(last.certificate == [0, 1, 2])
+    #expect(last.key.first == 0x30)
+    #expect(run(arguments).code == 1, "an existing file is never written over")
+    #expect(manager.seen.count == 2)
+    #expect(FleetPacking.folder(of: "clients") == ".")
+    #expect(FleetPacking.folder(of: "/clients") == "/")
+    #expect(run(["client", "add", "pc", "--packed", "x", "--site", manager.folder]).code == 2)
   }
 
   @Test func aRefusalLeavesNothingBehind() throws {

@@ -68,6 +68,13 @@ import Testing
     writer.patch(0xFFFF, at: 2)
     writer.patch(0xFFFF, at: -1)
     #expect(writer.bytes == [1, 0xAB, 0xCD])
+    writer.patch32(0x0102_0304, at: 0)
+    #expect(writer.bytes == [1, 0xAB, 0xCD])
+    writer.raw([9, 9])
+    writer.patch32(0x0102_0304, at: 1)
+    #expect(writer.bytes == [1, 1, 2, 3, 4])
+    writer.clear()
+    #expect(writer.bytes.isEmpty)
   }
 
   @Test func cutsBetweenScalars() {

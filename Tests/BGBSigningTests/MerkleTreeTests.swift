@@ -41,14 +41,35 @@ func clients(_ count: Int) -> [ClientID] {
     #expect(tree.count == count)
     #expect(tree.root == slowRoot(leaves[...]))
     for index in leaves.indices {
-      let path = tree.path(at: index)
+      let path = tree.path(at: index, of: leaves)
       #expect(path == slowPath(index, leaves[...]))
-      #expect(tree.flatPath(at: index) == path.flatMap { $0 })
+      var writer = ByteWriter()
+      tree.writePath(at: index, of: leaves, into: &writer)
+      #expect(writer.bytes == path.flatMap { $0 })
+      #expect(tree.pathCount(at: index) == path.count)
       #expect(
         MerkleTree.verify(
           leaf: leaves[index], index: index, count: count, path: path, root: tree.root))
     }
-    #expect(tree.path(at: count).isEmpty && tree.path(at: -1).isEmpty)
+    for index in [count, -1] {
+      #expect(tree.path(at: index, of: leaves).isEmpty)
+      #expect(tree.pathCount(at: index) == 0)
+    }
+  }
+
+  @Test(arguments: Array(0...70) + [127, 128, 129, 1_000, 1_023, 1_024, 1_025, 1_031])
+  func aCompactTreeGivesTheSamePaths(_ count: Int) {
+    let leaves = clients(count)
+    let tree = MerkleTree(leaves: leaves)
+    var compact = tree
+    compact.compact()
+    #expect(compact.root == tree.root)
+    for index in leaves.indices {
+      #expect(compact.path(at: index, of: leaves) == tree.path(at: index, of: leaves))
+      #expect(compact.pathCount(at: index) == tree.pathCount(at: index))
+    }
+    compact.compact()
+    #expect(compact.root == tree.root)
   }
 
   @Test func aHundredThousandTargets() {
@@ -56,7 +77,7 @@ func clients(_ count: Int) -> [ClientID] {
     let tree = MerkleTree(leaves: leaves)
     #expect(tree.root == slowRoot(leaves[...]))
     for index in [0, 1, 65_535, 65_536, 98_303, 99_999] {
-      let path = tree.path(at: index)
+      let path = tree.path(at: index, of: leaves)
       #expect(path.count <= 17)
       #expect(
         MerkleTree.verify(
@@ -72,7 +93,7 @@ func clients(_ count: Int) -> [ClientID] {
     let tree = MerkleTree(leaves: leaves)
     let root = tree.root
     for index in leaves.indices {
-      let path = tree.path(at: index)
+      let path = tree.path(at: index, of: leaves)
       func isAccepted(
         leaf: ClientID? = nil, index other: Int? = nil, count newCount: Int? = nil,
         path changed: [[UInt8]]? = nil, root newRoot: [UInt8]? = nil

@@ -41,6 +41,7 @@ private let vectors: [String: String] = {
 
   @Test func optionalFieldsHaveVectorsAndRows() {
     #expect(vectors["signIn-fallback"] == signInOverHTTPS.hex)
+    #expect(vectors["signIn-reconnect"] == signInTakingIdentities.hex)
     for reason in FallbackReason.allCases {
       #expect(document.contains("| \(reason.rawValue) | `\(reason.name)` |"), "\(reason)")
     }

@@ -126,6 +126,42 @@ import Testing
   }
 }
 
+/// Whatever pieces a stream comes in, reading straight from them gives what collecting them gives.
+@Suite struct DirectReadingTests {
+  private func messages(_ pieces: [[UInt8]]) throws -> [Message] {
+    var reader = FrameReader()
+    var all: [Message] = []
+    for piece in pieces {
+      // A slice of a larger buffer, as a receive buffer hands out.
+      var input = ([9, 9, 9] + piece + [8])[3..<3 + piece.count]
+      while let message = try reader.next(from: &input) { all.append(message) }
+      #expect(input.isEmpty)
+    }
+    return all
+  }
+
+  @Test func everyCutGivesTheSameMessages() throws {
+    let sent: [Message] = [
+      .keepAlive(KeepAlive(clock: clock)), .pushTask(pushed),
+      .outcomeStored(OutcomeStored(upTo: 7)),
+    ]
+    let stream = sent.flatMap { MessageCodec.encode($0) }
+    for first in 0...stream.count {
+      #expect(try messages([Array(stream[..<first]), Array(stream[first...])]) == sent)
+    }
+    #expect(try messages(stream.map { [$0] }) == sent)
+  }
+
+  @Test func anErrorStaysAndNothingIsKept() {
+    var reader = FrameReader()
+    var input: ArraySlice<UInt8> = [0xEE, 0, 0, 0, 1, 2, 3]
+    #expect(throws: WireError.unknownKind(0xEE)) { try reader.next(from: &input) }
+    var more = MessageCodec.encode(.keepAlive(KeepAlive(clock: clock)))[...]
+    #expect(throws: WireError.unknownKind(0xEE)) { try reader.next(from: &more) }
+    #expect(reader.bufferedBytes == 0)
+  }
+}
+
 @Suite struct PushTemplateTests {
   @Test func framesEqualTheCodecs() {
     let template = PushTemplate(task: pushed.task)
@@ -133,15 +169,22 @@ import Testing
       pushID: pushed.pushID, serverTime: pushed.serverTime, leafIndex: pushed.leafIndex,
       path: pushed.path)
     #expect(frame == MessageCodec.encode(.pushTask(pushed)))
-    let flat = template.frame(
-      pushID: pushed.pushID, serverTime: pushed.serverTime, leafIndex: pushed.leafIndex,
-      flatPath: pushed.path.flatMap { $0 })
-    #expect(flat == frame)
+    var writer = ByteWriter()
+    for _ in 0..<2 {
+      writer.clear()
+      template.write(
+        pushID: pushed.pushID, serverTime: pushed.serverTime, leafIndex: pushed.leafIndex,
+        hashCount: pushed.path.count, into: &writer
+      ) { writer in
+        for hash in pushed.path { writer.raw(hash) }
+      }
+      #expect(writer.bytes == frame)
+    }
   }
 
   @Test func singleTargetNeedsNoPath() throws {
     let frame = PushTemplate(task: pushed.task).frame(
-      pushID: 1, serverTime: clock, leafIndex: 0, flatPath: [])
+      pushID: 1, serverTime: clock, leafIndex: 0, path: [])
     guard
       case .pushTask(let push) = try MessageCodec.decode(
         kind: frame[0], flags: frame[1], body: frame[4...])
@@ -156,7 +199,7 @@ import Testing
   @Test func pathIsCutAtItsLimit() throws {
     let frame = PushTemplate(task: pushed.task).frame(
       pushID: 1, serverTime: clock, leafIndex: 0,
-      flatPath: Array(repeating: 1, count: 40 * 32 + 5))
+      path: Array(repeating: Array(repeating: 1, count: 32), count: 40))
     guard
       case .pushTask(let push) = try MessageCodec.decode(
         kind: frame[0], flags: frame[1], body: frame[4...])

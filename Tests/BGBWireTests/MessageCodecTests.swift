@@ -45,11 +45,11 @@ import Testing
 
   /// What follows the last field, and what must come of it.
   static let tails: [(tail: String, fault: CodingError?)] = [
-    ("", nil), ("00020000", nil), ("00020003aabbcc", nil), ("00020000000300017f", nil),
-    ("7fff0000", nil), ("00", .truncated), ("0002", .truncated), ("000200", .truncated),
-    ("00020001", .truncated), ("0002000000", .truncated), ("80000000", .badValue),
-    ("80010003aabbcc", .badValue), ("ffff0000", .badValue), ("0002000080010000", .badValue),
-    ("0002000000020000", .badValue), ("0003000000020000", .badValue),
+    ("", nil), ("00120000", nil), ("00120003aabbcc", nil), ("00120000001300017f", nil),
+    ("7fff0000", nil), ("00", .truncated), ("0012", .truncated), ("001200", .truncated),
+    ("00120001", .truncated), ("0012000000", .truncated), ("80000000", .badValue),
+    ("80010003aabbcc", .badValue), ("ffff0000", .badValue), ("0012000080010000", .badValue),
+    ("0012000000120000", .badValue), ("0013000000120000", .badValue),
   ]
 
   @Test(arguments: samples, tails.indices)
@@ -77,12 +77,27 @@ import Testing
     }
   }
 
+  @Test func whetherIdentitiesAreTakenTravelsInTheTail() throws {
+    #expect(
+      hex(MessageCodec.encode(signInTakingIdentities.message)) == signInTakingIdentities.hex)
+    for raw in UInt8.min...UInt8.max {
+      for before in ["", "0001000101"] {
+        let body = samples[0].body + bytes(before + "00020001" + hex([raw]))
+        guard case .signIn(let signIn) = try MessageCodec.decode(kind: 1, flags: 0, body: body[...])
+        else { return }
+        #expect(signIn.takesReconnect == (raw == 1))
+      }
+    }
+  }
+
   @Test(
     arguments: [
       ("0001", .truncated), ("000100", .truncated), ("00010001", .truncated),
       ("00010000", .badValue), ("000100020101", .badValue), ("00010001010001000101", .badValue),
       ("000200000001000101", .badValue), ("000100010180010000", .badValue),
-      ("8001000101", .badValue), ("000100010100", .truncated),
+      ("8001000101", .badValue),
+      ("00020000", .badValue), ("000200020101", .badValue), ("00020001010001000101", .badValue),
+      ("000100010100", .truncated),
     ] as [(String, CodingError)])
   func otherTailsOfASignInAreRefused(_ tail: String, _ fault: CodingError) {
     #expect(throws: WireError.malformed(fault)) { try fallback(tail) }
@@ -161,13 +176,19 @@ func randomMessage(_ index: Int, _ generator: inout Seeded) -> Message {
       SignIn(
         version: number(), clientID: ClientID(taskID.bits), incarnation: number(),
         previousSession: number(), outcomesStored: number(), clock: moment, facts: facts,
-        fallback: FallbackReason.allCases.randomElement(using: &generator) ?? .reset))
+        fallback: FallbackReason.allCases.randomElement(using: &generator) ?? .reset,
+        takesReconnect: Bool.random(using: &generator)))
   case .welcome:
     return .welcome(
       Welcome(
         version: number(), serverID: ServerID(number()), session: number(), serverTime: moment,
         keepAliveSeconds: max(1, number()), crashWindowSeconds: number(), policyURL: text(1024)))
   case .keepAlive: return .keepAlive(KeepAlive(clock: moment))
+  case .reconnectIdentity:
+    return .reconnectIdentity(
+      ReconnectIdentity(
+        identity: (0..<Int.random(in: 1...255, using: &generator)).map { _ in number() },
+        key: (0..<32).map { _ in number() }, lifeSeconds: number()))
   case .pushTask:
     let signed = SignedTask(
       statement: (0..<Int.random(in: 0...400, using: &generator)).map { _ in number() },

@@ -47,6 +47,15 @@ let samples: [WireSample] = [
       """),
   WireSample(message: .keepAlive(KeepAlive(clock: clock)), hex: "03000008000001a20990957b"),
   WireSample(
+    message: .reconnectIdentity(
+      ReconnectIdentity(
+        identity: Array("AQ-x_9".utf8), key: Array(repeating: 0xc3, count: 32),
+        lifeSeconds: 86_400)),
+    hex: """
+      0500002c000641512d785f39c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c300\
+      015180
+      """),
+  WireSample(
     message: .pushTask(pushed),
     hex: """
       100000a50000000000000009000001a20990957b000c0102030405060708090a0b0c00405a5a5a5a5a5a5a5a5a5a\
@@ -103,6 +112,22 @@ let signInOverHTTPS: WireSample = {
       0100007800010123456789ab4cde8f0123456789abcd112233445566778800000000000000290000000000000007\
       000001a20990957b000c70632d372e6578616d706c65000944656269616e203132000d6267622d6167656e742031\
       2e300200093139322e302e322e37000b323030313a6462383a3a370001000101
+      """)
+}()
+
+/// The sign-in of the samples of an agent that takes reconnect identities.
+let signInTakingIdentities: WireSample = {
+  var message = samples[0].message
+  if case .signIn(var signIn) = message {
+    signIn.takesReconnect = true
+    message = .signIn(signIn)
+  }
+  return WireSample(
+    message: message,
+    hex: """
+      0100007800010123456789ab4cde8f0123456789abcd112233445566778800000000000000290000000000000007\
+      000001a20990957b000c70632d372e6578616d706c65000944656269616e203132000d6267622d6167656e742031\
+      2e300200093139322e302e322e37000b323030313a6462383a3a370002000101
       """)
 }()
 

@@ -155,7 +155,8 @@ struct ContractTests {
     let step = duet.receive(on: duet.server)
     switch kind {
     case .plain: #expect(step == .ended)
-    case .tls: #expect(step == .failed(TransportError(.truncated)))
+    case .tls, .detachedServer, .detachedClient, .detached:
+      #expect(step == .failed(TransportError(.truncated)))
     }
     #expect(duet.receive(on: duet.server) == step)
   }
@@ -182,10 +183,13 @@ struct ContractTests {
     let duet = try Duet(kind)
     try duet.shakeHands()
     let fd = duet.client.descriptor
+    let open = inode(fd)
+    #expect(open != nil)
     #expect(duet.client.enqueue(pattern(9000).span, now: duet.now) == .stored)
     duet.client.close(sendCloseNotify: true)
     duet.client.close(sendCloseNotify: true)
-    #expect(fcntl(fd, F_GETFD) == -1)
+    // Another test may have been given the number since: it is closed if it is another file.
+    #expect(inode(fd) != open)
     #expect(duet.pool.inUse == 0)
     #expect(duet.client.descriptor == -1)
     #expect(duet.client.handshake() == .failed(TransportError(.closed)))

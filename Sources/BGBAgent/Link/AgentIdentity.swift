@@ -14,6 +14,9 @@ public struct AgentIdentity: Sendable {
   public var keyFile: String
   /// The site's authority, PEM.
   public var authorityFile: String
+  /// Its number in the fleet of the loop's configuration, where its credentials are read while it
+  /// connects; nil for files of its own.
+  public var fleetNumber: UInt32?
   /// What it tells of itself.
   public var facts: ClientFacts
   /// Where TLS sessions are kept, one file a server; nil keeps them in memory only.
@@ -37,6 +40,26 @@ public struct AgentIdentity: Sendable {
     self.facts = facts
     self.sessionFolder = sessionFolder
     self.localAddress = localAddress
+  }
+}
+
+/// Thousands of clients whose credentials are read one by one, each while it connects.
+///
+/// They share one TLS context, so that a client that is idle holds no OpenSSL object for it.
+public struct AgentFleet: Sendable {
+  /// The site's authority, PEM.
+  public var authorityFile: String
+  /// The certificate and the key of a client by its number, in DER or PEM; nil when they cannot be
+  /// read.
+  public var credentials: @Sendable (UInt32) -> (certificate: [UInt8], key: [UInt8])?
+
+  /// Joins the parts.
+  public init(
+    authorityFile: String,
+    credentials: @escaping @Sendable (UInt32) -> (certificate: [UInt8], key: [UInt8])?
+  ) {
+    self.authorityFile = authorityFile
+    self.credentials = credentials
   }
 }
 

@@ -33,6 +33,10 @@ final class AgentLink {
   var pollSeconds: UInt32?
   /// Whether TLS stands.
   var isOpen = false
+  /// Whether its connection is to leave OpenSSL as soon as nothing is under way there.
+  var shallDetach = false
+  /// Whether it counts among the attempts under way.
+  var isAttempting = false
   /// Cuts what arrives into messages.
   var reader = FrameReader()
   /// The session's timer, and when it goes off.
@@ -49,6 +53,9 @@ final class AgentLink {
   var climbs: UInt32 = 0
   /// TLS sessions by server, taken when the ticket arrived: OpenSSL forgets them on a reset.
   var tlsSessions: [String: [UInt8]] = [:]
+  /// What to come back with, as ``KeptReconnect`` has it: nil if not looked for yet, empty if there
+  /// is nothing.
+  var keptReconnect: [UInt8]?
   /// Whether it is on the list of links to flush.
   var isDirty = false
   /// Whether it leaves after what is queued was sent.
@@ -78,6 +85,9 @@ final class AgentLink {
     let name = String(decoding: endpoint.utf8.map(AgentLink.fileByte), as: UTF8.self)
     return identity.sessionFolder.map { "\($0)/session.\(name)" }
   }
+
+  /// The file that keeps what to come back with.
+  var reconnectFile: String? { identity.sessionFolder.map { "\($0)/reconnect" } }
 
   private static func fileByte(_ byte: UInt8) -> UInt8 {
     switch byte {

@@ -24,7 +24,9 @@ extension AgentLoop {
       let socket = try openSocket(link, at: addresses)
       do throws(TransportError) {
         let tls = try TLSTransport(
-          socket, context: link.context, session: link.savedSession(of: climbTry.endpoint))
+          socket, context: link.context, session: link.savedSession(of: climbTry.endpoint),
+          reconnect: reconnectGrant(of: link),
+          credentials: try credentials(of: link))
         climbTry.channel = ByteChannel(
           .tls(tls), token: link.climbToken, pool: pool,
           outboundBytesMax: Limits.outboundBytesMax, now: loop.now)
@@ -51,9 +53,11 @@ extension AgentLoop {
     guard let climbTry = link.climbTry, let channel = climbTry.channel else { return }
     switch channel.handshake() {
     case .wouldBlock: settleClimb(link, channel)
-    case .failed(let error): climbLost(link, .lost(error))
+    case .failed(let error):
+      reconnectFailed(link, error)
+      climbLost(link, .lost(error))
     case .done:
-      if let refusal = refusal(of: channel.peer) { return climbLost(link, .notOurServer(refusal)) }
+      if let refusal = refusal(of: channel, link) { return climbLost(link, .notOurServer(refusal)) }
       climbTry.isOpen = true
       apply(link.session.climbConnected(signInFacts(link), at: loop.now), to: link)
       receiveClimb(link)

@@ -22,6 +22,7 @@ extension AgentLoop {
       case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
       case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
+      case .keepReconnect(let identity): keepReconnect(identity, of: link)
       case .push(let push):
         link.polls?.exchange.rest(at: loop.now)
         desk.push(link.identity.clientID, push, at: moment)
@@ -35,6 +36,8 @@ extension AgentLoop {
 
   private func welcomed(_ link: AgentLink, _ welcome: Welcome) {
     let client = link.identity.clientID
+    endAttempt(link)
+    link.shallDetach = detached != nil && link.polls == nil
     policyLocations.set(welcome.policyURL, for: client)
     tell(client, .welcomed(welcome.serverID, session: welcome.session))
     desk.welcomed(client, serverTime: welcome.serverTime, at: moment)
@@ -47,6 +50,7 @@ extension AgentLoop {
     _ link: AgentLink, to advised: String?, over transport: ChannelKind
   ) {
     link.attempt &+= 1
+    beginAttempt(link, over: transport)
     tell(link.identity.clientID, .trying(transport, link.session.ladder.reason))
     if transport == .https { return beginPolling(link) }
     if let advised {
@@ -134,7 +138,9 @@ extension AgentLoop {
   private func open(_ link: AgentLink, _ socket: consuming Descriptor) {
     do throws(TransportError) {
       let tls = try TLSTransport(
-        socket, context: link.context, session: link.savedSession(of: link.endpoint))
+        socket, context: link.context, session: link.savedSession(of: link.endpoint),
+        reconnect: reconnectGrant(of: link),
+        credentials: try credentials(of: link))
       link.channel = ByteChannel(
         .tls(tls), token: link.token, pool: pool, outboundBytesMax: Limits.outboundBytesMax,
         now: loop.now)
@@ -151,9 +157,12 @@ extension AgentLoop {
     guard let channel = link.channel else { return }
     switch channel.handshake() {
     case .wouldBlock: settle(link)
-    case .failed(let error): lost(link, .lost(error))
+    case .failed(let error):
+      reconnectFailed(link, error)
+      lost(link, .lost(error))
     case .done:
-      if let refusal = refusal(of: channel.peer) { return lost(link, .notOurServer(refusal)) }
+      if let refusal = refusal(of: channel, link) { return lost(link, .notOurServer(refusal)) }
+      channel.forgetPeer()  // Nobody asks again; idle connections add up.
       link.isOpen = true
       tell(link.identity.clientID, .connected(resumed: channel.resumed, over: .tcp))
       link.pollSeconds = nil
@@ -175,7 +184,8 @@ extension AgentLoop {
     let client = link.identity.clientID
     return SignInFacts(
       clientID: client, incarnation: desk.book.incarnation,
-      outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts)
+      outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts,
+      takesReconnect: configuration.takesReconnect)
   }
 
   // MARK: Bytes
@@ -209,6 +219,7 @@ extension AgentLoop {
   }
 
   func keep(_ session: [UInt8], of link: AgentLink, at endpoint: String) {
+    guard configuration.keepsSessions else { return }
     link.tlsSessions[endpoint] = session
     if let path = link.sessionFile(of: endpoint) { journal.post(file: path, session) }
   }
@@ -241,6 +252,7 @@ extension AgentLoop {
     case .failed(let error): return lost(link, .lost(error))
     }
     if link.polls != nil { return poll(link) }
+    if link.shallDetach { detach(link, channel) }
     if link.isLeaving && channel.outboundCount == 0 { return close(link, .stopped) }
     settle(link)
   }
@@ -285,6 +297,8 @@ extension AgentLoop {
     closeClimb(link)
     link.channel = nil
     link.isOpen = false
+    link.shallDetach = false
+    endAttempt(link)
     desk.disconnected(link.identity.clientID)
     armTimer(of: link)
     let wait: UInt64 =
@@ -306,12 +320,14 @@ extension AgentLoop {
 
   /// Reads certificates and keys anew, for the connections to come; those that stand keep theirs.
   func renewCredentials() {
+    fleetContext = nil
     for link in allLinks() {
-      guard
-        let fresh = try? AgentLoop.contexts(of: link.identity, configuration.httpsOldestTLS)
-      else { return }
+      guard let fresh = try? contexts(of: link.identity) else { return }
       link.context = fresh.tcp
       link.httpsContext = fresh.https
+      // The server shall see the new certificate, and not be reminded of the old one.
+      forgetReconnect(of: link)
+      for endpoint in link.endpoints + link.httpsEndpoints { link.tlsSessions[endpoint] = [] }
     }
   }
 }

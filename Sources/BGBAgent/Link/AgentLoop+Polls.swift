@@ -92,7 +92,8 @@ extension AgentLoop {
     guard let line = link.polls else { return }
     do throws(TransportError) {
       let tls = try TLSTransport(
-        socket, context: link.httpsContext, session: link.savedSession(of: line.endpoint))
+        socket, context: link.httpsContext, session: link.savedSession(of: line.endpoint),
+        credentials: try credentials(of: link))
       let channel = ByteChannel(
         .tls(tls), token: link.carrierToken, pool: pool,
         outboundBytesMax: 4 * Limits.outboundBytesMax, now: loop.now)

@@ -25,8 +25,10 @@ extension AgentLoop {
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
     for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
+    callLaboratory()
     carryOutOrders()  // After all input: one batch for the journal holds the whole turn's records.
-    flushDirty()  // Last: all that was said in this turn leaves in few TLS records.
+    flushDirty()  // All that was said in this turn leaves in few TLS records.
+    beginHeldBack()  // Last: this turn's ends made room for other attempts.
     advanceEnd()
   }
 
@@ -49,6 +51,7 @@ extension AgentLoop {
         if let link = links[token], link.attempt == attempt { tunnelled(link, result) }
       case .stop(let reason): beginEnd(reason)
       case .renewCredentials: renewCredentials()
+      case .line(let line): listener?(line)
       case .call(let body): body(self)
       }
     }
@@ -88,6 +91,7 @@ extension AgentLoop {
     if payload != token.rawValue { return policyDue(link) }
     link.timer = nil
     link.timerAt = .never
+    if holdsBack(link) { return }
     apply(link.session.tick(at: loop.now, wall: moment.wall), to: link)
     tickPolls(link)
     armTimer(of: link)
@@ -169,7 +173,7 @@ extension AgentLoop {
   }
 
   /// Ends a sleep that nothing else would end.
-  private func wake(afterMilliseconds milliseconds: UInt64) {
+  func wake(afterMilliseconds milliseconds: UInt64) {
     _ = loop.arm(afterMilliseconds: milliseconds + 1, payload: Token.reserved(33).rawValue)
   }
 

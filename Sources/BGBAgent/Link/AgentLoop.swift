@@ -22,12 +22,24 @@ public struct AgentConfiguration: Sendable {
   public var proxy: ProxyChoice?
   /// How often TCP is tried again from HTTPS.
   public var climb = ClimbRules()
+  /// Whether reconnect identities are asked for and used over TCP.
+  public var takesReconnect = true
   /// Does actions, on a thread of its own for each; nil when the desk answers at once.
   public var perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)?
   /// Fetches policies every so many milliseconds; nil never does.
   public var policyIntervalMilliseconds: UInt64?
   /// How long running actions may take to end when the loop is stopped.
   public var drainMilliseconds: UInt64 = 5_000
+  /// Where the credentials of clients without files come from.
+  public var fleet: AgentFleet?
+  /// Attempts over TCP that may be under way at the same time; further ones wait for their turn.
+  ///
+  /// A handshake holds some 40 KB in OpenSSL, and the allocator gives nothing back.
+  public var attemptsMax = Int.max
+  /// Whether connections over TCP leave OpenSSL once they are signed in.
+  public var detaches = false
+  /// Whether TLS sessions are kept, to resume with.
+  public var keepsSessions = true
 
   /// Joins the parts.
   public init(
@@ -58,6 +70,8 @@ public enum AgentLetter: Sendable {
   case stop(reason: String)
   /// Use what the files of certificates and keys say now, for the connections to come.
   case renewCredentials
+  /// A line for `listener`: for programs that are told from outside what their links shall do.
+  case line(String)
   /// Run this on the loop's thread: for programs that drive a loop (bgb-swarm, tests).
   case call(@Sendable (AgentLoop) -> Void)
 }
@@ -88,6 +102,8 @@ public final class AgentLoop {
   public let configuration: AgentConfiguration
   /// Hears what happens to each client; called on the loop's thread, must be quick.
   public var observer: ((ClientID, AgentEvent) -> Void)?
+  /// Hears the lines that were posted; called on the loop's thread.
+  public var listener: ((String) -> Void)?
   /// The URL for policies that the last Welcome of each client named.
   public let policyLocations: PolicyLocations
 
@@ -97,6 +113,16 @@ public final class AgentLoop {
   var links: SlotTable<AgentLink>
   var tokens: [ClientID: Token] = [:]
   var dirty: [AgentLink] = []
+  /// The context that the clients of a fleet share; made with the first of them.
+  var fleetContext: (tcp: TLSContext, https: TLSContext)?
+  /// What is left of connections that were detached; nil when none is.
+  let detached: DetachedTable?
+  /// Attempts under way, and the links that wait for one of them to end.
+  var attemptsUnderWay = 0
+  var heldBack: [Token] = []
+  var heldBackNext = 0
+  /// What a load generator wants to be called for.
+  var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
   var leftovers: [Token] = []
   var letters: [AgentLetter] = []
   var random: JitterRandom
@@ -134,6 +160,7 @@ public final class AgentLoop {
     self.policyLocations = policyLocations
     // Three slots a link: its channel, the socket of its polls, its climb.
     links = SlotTable(limit: linksMax * 3)
+    detached = configuration.detaches ? DetachedTable(limit: linksMax) : nil
     journal = try JournalThread(makeDisk: makeDisk) { mailbox.post(.journal($0)) }
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
   }
@@ -142,7 +169,7 @@ public final class AgentLoop {
   ///
   /// - Throws: a sentence about its files, or that there is no room.
   public func add(_ identity: AgentIdentity, afterMilliseconds: UInt64 = 0) throws(AgentError) {
-    let (context, https) = try AgentLoop.contexts(of: identity, configuration.httpsOldestTLS)
+    let (context, https) = try contexts(of: identity)
     let rule = identity.transport ?? configuration.transport
     let session = AgentSession(
       start: loop.now + afterMilliseconds, endpoints: configuration.managementPoints.count,
@@ -172,30 +199,56 @@ public final class AgentLoop {
   /// How many clients this loop carries.
   public var linkCount: Int { tokens.count }
 
-  /// Ends a client's connection as a lost network would; it comes back by its back-off.
-  public func cut(_ client: ClientID) {
-    guard let token = tokens[client], let link = links[token] else { return }
-    lost(link, .ended)
+  /// The contexts of a client, which are the same for all clients of a fleet.
+  func contexts(
+    of identity: AgentIdentity
+  ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
+    guard identity.fleetNumber != nil else {
+      return try AgentLoop.contexts(
+        of: identity, configuration.httpsOldestTLS, detaches: configuration.detaches)
+    }
+    if let fleetContext { return fleetContext }
+    guard let fleet = configuration.fleet else {
+      throw AgentError("the client \(identity.clientID) is of a fleet, and there is none")
+    }
+    let tcp = try AgentLoop.context(
+      authority: fleet.authorityFile, detaches: configuration.detaches)
+    let oldest = configuration.httpsOldestTLS
+    let made =
+      oldest == .tls13
+      ? (tcp, tcp) : (tcp, try AgentLoop.context(authority: fleet.authorityFile, oldest: oldest))
+    fleetContext = made
+    return made
   }
 
   /// The contexts for TCP and for HTTPS: one and the same unless HTTPS may use an older TLS.
   static func contexts(
-    of identity: AgentIdentity, _ httpsOldest: TLSVersion
+    of identity: AgentIdentity, _ httpsOldest: TLSVersion, detaches: Bool = false
   ) throws(AgentError) -> (tcp: TLSContext, https: TLSContext) {
-    let tcp = try context(of: identity)
+    let tcp = try context(of: identity, detaches: detaches)
     guard httpsOldest != .tls13 else { return (tcp, tcp) }
     return (tcp, try context(of: identity, oldest: httpsOldest))
   }
 
   static func context(
-    of identity: AgentIdentity, oldest: TLSVersion = .tls13
+    of identity: AgentIdentity, oldest: TLSVersion = .tls13, detaches: Bool = false
+  ) throws(AgentError) -> TLSContext {
+    try context(
+      identity.certificateFile, identity.keyFile, authority: identity.authorityFile,
+      oldest: oldest, detaches: detaches)
+  }
+
+  private static func context(
+    _ certificate: String? = nil, _ key: String? = nil, authority: String,
+    oldest: TLSVersion = .tls13, detaches: Bool = false
   ) throws(AgentError) -> TLSContext {
     var options = TLSOptions()
     options.oldestVersion = oldest
+    options.detaches = detaches
     do throws(TLSSetupError) {
       return try TLSContext(
-        role: .client, certificateChainFile: identity.certificateFile,
-        privateKeyFile: identity.keyFile, caFile: identity.authorityFile, options: options)
+        role: .client, certificateChainFile: certificate, privateKeyFile: key, caFile: authority,
+        options: options)
     } catch {
       throw AgentError(error.description)
     }

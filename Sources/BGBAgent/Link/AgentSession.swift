@@ -27,6 +27,8 @@ public enum SessionStep: Equatable, Sendable {
   case welcomed(Welcome)
   /// The server's time, told within a session.
   case clock(WallTime)
+  /// Keep what to come back with.
+  case keepReconnect(ReconnectIdentity)
   /// Judge a pushed task.
   case push(PushTask)
   /// Withdraw a task that was not begun.
@@ -89,17 +91,20 @@ public struct SignInFacts: Sendable {
   public var clock: WallTime
   /// What it tells of itself.
   public var facts: ClientFacts
+  /// Whether it takes reconnect identities.
+  public var takesReconnect: Bool
 
   /// Joins the parts.
   public init(
     clientID: ClientID, incarnation: UInt64, outcomesStored: UInt64, clock: WallTime,
-    facts: ClientFacts
+    facts: ClientFacts, takesReconnect: Bool = true
   ) {
     self.clientID = clientID
     self.incarnation = incarnation
     self.outcomesStored = outcomesStored
     self.clock = clock
     self.facts = facts
+    self.takesReconnect = takesReconnect
   }
 }
 
@@ -125,8 +130,6 @@ public struct AgentSession: Sendable {
   public private(set) var deadline: Ticks
   /// The number of the last session, for the next sign-in.
   public private(set) var session: UInt64 = 0
-  /// The URL that the last Welcome named for policies.
-  public private(set) var policyURL = ""
   /// Which transport is used, and why.
   public internal(set) var ladder: TransportLadder
   var climb = ClimbPlan()
@@ -174,7 +177,7 @@ public struct AgentSession: Sendable {
     SignIn(
       version: ProtocolVersion.current, clientID: facts.clientID, incarnation: facts.incarnation,
       previousSession: session, outcomesStored: facts.outcomesStored, clock: facts.clock,
-      facts: facts.facts, fallback: fallback)
+      facts: facts.facts, fallback: fallback, takesReconnect: facts.takesReconnect)
   }
 
   /// Notes that something was sent: it counts as a sign of life.
@@ -190,6 +193,8 @@ public struct AgentSession: Sendable {
       return welcomed(welcome, at: now)
     case (.signedIn, .keepAlive(let message)):
       return [.clock(message.clock)]
+    case (.signedIn, .reconnectIdentity(let identity)):
+      return [.keepReconnect(identity)]
     case (.signedIn, .pushTask(let push)):
       return [.clock(push.serverTime), .push(push)]
     case (.signedIn, .cancelTask(let message)):
@@ -262,6 +267,23 @@ public struct AgentSession: Sendable {
     }
   }
 
+  /// Leaves politely and comes back at that moment: for load generators.
+  public mutating func rest(until: Ticks, reason: String) -> [SessionStep] {
+    guard case .signedIn = state else { return [] }
+    unansweredSince = nil
+    climb.stop()
+    state = .waiting(until: until)
+    deadline = until
+    return [.send(.goodbye(Goodbye(reason: reason))), .close(orderly: true, reason: .stopped)]
+  }
+
+  /// Ends a wait early: for load generators that bring everybody back at once.
+  public mutating func hurry(at now: Ticks) {
+    guard case .waiting = state else { return }
+    state = .waiting(until: now)
+    deadline = now
+  }
+
   /// Ends the link for good, politely if somebody listens.
   public mutating func stop(reason: String) -> [SessionStep] {
     let before = state
@@ -288,7 +310,6 @@ public struct AgentSession: Sendable {
     unansweredSince = nil
     climbSignedIn = false
     session = welcome.session
-    policyURL = welcome.policyURL
     let seconds = max(welcome.keepAliveSeconds, Limits.keepAliveSecondsMinimum)
     keepAliveMilliseconds = UInt64(seconds) * 1_000
     reconnect.welcomed(

@@ -19,18 +19,27 @@ public final class StopFlag: Sendable {
 
 /// Where each client fetches its policies, as the last Welcome said.
 public final class PolicyLocations: Sendable {
-  private let urls = Mutex<[ClientID: String]>([:])
+  private struct Named {
+    var urls: [ClientID: String] = [:]
+    /// What was named last: nearly always all clients have the same, and share its bytes.
+    var last = ""
+  }
+
+  private let named = Mutex(Named())
 
   /// Knows nothing yet.
   public init() {}
 
   /// The URL for a client; nil when no server named one.
   public subscript(client: ClientID) -> String? {
-    get { urls.withLock { $0[client] } }
+    get { named.withLock { $0.urls[client] } }
   }
 
   /// Takes what a Welcome said.
   func set(_ url: String, for client: ClientID) {
-    urls.withLock { $0[client] = url.isEmpty ? nil : url }
+    named.withLock { named in
+      if named.last != url { named.last = url }
+      named.urls[client] = url.isEmpty ? nil : named.last
+    }
   }
 }

@@ -15,12 +15,13 @@ struct ClientAdd: ConsoleCommand {
       Examples:
         bgb client add pc-17 --tag finance --management-point mp1.example.org:10123
         bgb client add lab --count 200 --tag lab      lab-0001 to lab-0200
+        bgb client add pc --count 100000 --packed fleet/clients      one file, for bgb-swarm --fleet
       """)
 
   /// Clients in one request to the manager.
   static let batchClients = 200
   /// Clients in one command at most.
-  static let countMax = 100_000
+  static let countMax = 1_000_000
 
   @Argument(help: "The name: letters, digits, '.', '_' and '-'.") var name: String
   @Option(help: "A tag; may be repeated.") var tag: [String] = []
@@ -30,6 +31,8 @@ struct ClientAdd: ConsoleCommand {
   var httpsPoint: [String] = []
   @Option(help: "Add so many clients, NAME-0001 and on.") var count: Int?
   @Option(help: "The folder to make, or with --count to make them in.") var out: String?
+  @Option(help: "Write all clients to this one file instead of folders, for bgb-swarm --fleet.")
+  var packed: String?
   @OptionGroup var site: SiteOptions
   @OptionGroup var output: OutputOptions
 
@@ -39,6 +42,9 @@ struct ClientAdd: ConsoleCommand {
     }
     if let count, !(1...ClientAdd.countMax).contains(count) {
       throw ValidationError("--count must be from 1 to \(ClientAdd.countMax)")
+    }
+    if packed != nil, count == nil || out != nil {
+      throw ValidationError("--packed FILE is for --count N, and takes the place of --out")
     }
   }
 
@@ -54,6 +60,13 @@ struct ClientAdd: ConsoleCommand {
 
   func run(in console: Console) throws(ConsoleError) -> ExitStatus {
     console.isQuiet = output.quiet
+    if let packed {
+      let packing = FleetPacking(path: packed, tags: tag, client: site.client(console))
+      let added = try packing.add(ClientAdd.names(name, count: count), console)
+      console.say("Next: bgb-swarm run --fleet \(packed) --management-point HOST:PORT")
+      console.out(output.format == .table ? "\(added)\n" : "{\"added\":\(added)}\n")
+      return .done
+    }
     let base = out ?? site.folder(console).clients
     if out != nil, count != nil {
       let code = Folder.make(base, mode: 0o750)

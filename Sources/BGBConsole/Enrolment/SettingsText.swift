@@ -24,6 +24,7 @@ enum SettingsText {
     ca: ca.pem
     report-key: report.key
     ticket-keys: ../tickets.keys   # shared by all servers, so that agents resume at any
+    reconnect-keys: ../reconnect.keys   # likewise; a server that they do not trust has its own
     workers: \(workers)                     # processes side by side on these ports
     # keep-alive: 15m
     # poll-length: 5m

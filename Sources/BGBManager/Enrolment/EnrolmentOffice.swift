@@ -44,6 +44,10 @@ struct EnrolmentOffice: Sendable {
     var names: Set<String> = []
     let now = clock.now()
     var randomness = SystemRandomNumberGenerator()
+    let issuer: CertificateIssuer
+    do { issuer = try authority.issuer() } catch {
+      throw .internal("the authority cannot be used: \(error)")
+    }
     for application in applications {
       try EnrolmentOffice.check(name: application.name)
       guard names.insert(application.name).inserted else {
@@ -55,7 +59,7 @@ struct EnrolmentOffice: Sendable {
       let clientID = ClientID(Bits128(random: &randomness))
       let certificate: String
       do {
-        certificate = try authority.issueClient(
+        certificate = try issuer.issueClient(
           clientID, request: application.request, days: settings.current.clientCertificateDays,
           now: now)
       } catch { throw EnrolmentOffice.refusal(error, name: application.name) }

@@ -32,7 +32,9 @@ enum ConnectionRole: Equatable {
 
 /// Where a connection is in its life.
 enum ConnectionPhase: Equatable {
-  /// TCP is there; TLS is being negotiated.
+  /// TCP is there; nothing was answered yet, and no TLS object exists.
+  case parked
+  /// TLS is being negotiated.
   case handshaking
   /// Ready for the first message or request, which must come before the handshake's deadline.
   case awaitingFirst
@@ -58,6 +60,22 @@ struct PollState {
   var countedBytes = 0
 }
 
+/// What belongs to HTTP peers and to sessions over long polls alone: an object of its own, because
+/// a hundred thousand sessions over TCP have none of it.
+private final class HTTPState {
+  var requests: HTTPRequestReader?
+  var polls: PollState?
+  var heldFor: Token?
+  var pollUntil = Ticks.never
+  var endsAfterAnswer = false
+  var requestSince: Ticks
+
+  init(now: Ticks) { requestSince = now }
+}
+
+@available(*, unavailable)
+extension HTTPState: Sendable {}
+
 /// One connection, confined to its shard's thread.
 final class Connection {
   /// Bytes in and out.
@@ -66,16 +84,14 @@ final class Connection {
   let role: ConnectionRole
   /// Where it came from.
   let address: SocketAddress
-  /// When it was accepted.
-  let acceptedAt: Ticks
+  /// When it was accepted; from the begin of its handshake on, when that was.
+  var startedAt: Ticks
   /// Where it is in its life.
   var phase: ConnectionPhase
   /// The rules of its session.
   var session = SessionMachine()
   /// Partial input of an agent.
   var frames = FrameReader(bodyBytesMax: Limits.bytesBeforeIdentityMax)
-  /// Partial input of an HTTP peer; nil for agents.
-  var requests: HTTPRequestReader?
   /// Who it is, from its certificate.
   var clientID: ClientID?
   /// The session's number.
@@ -84,40 +100,99 @@ final class Connection {
   var lastHeard: Ticks
   /// When its certificate expires, in this process's ticks.
   var certificateExpiry = Ticks.never
+  /// What its reconnect identity needs to be renewed.
+  var reconnect = ReconnectState()
   /// Its one timer, and for when that is armed.
   var timer: TimerHandle?
   var timerDeadline = Ticks.never
   /// Pushes that were written and not acknowledged.
-  var unacknowledged = 0
+  var unacknowledged: UInt16 = 0
+  /// Its leaf in the task pushed last: the answer is most likely to that one.
+  var lastLeaf: UInt32 = 0
+  /// Its outcomes up to this sequence are durable, and those up to that one it has been told of.
+  var storedUpTo: UInt64 = 0
+  var confirmedUpTo: UInt64 = 0
   /// Pushes that wait for acknowledgements.
   var waitingOrders: [PushOrder] = []
-  /// Of a session over long polls: its polls; nil over TCP, and for carriers.
-  var polls: PollState?
-  /// Of a carrier: the session whose poll it holds; nil while polling for a view of oneself.
-  var heldFor: Token?
-  /// Of a carrier: when the held poll is answered in any case.
-  var pollUntil = Ticks.never
-  /// Of an HTTP peer: whether its connection ends behind the next answer, as it asked.
-  var endsAfterAnswer = false
-  /// Of an HTTP peer: since when its next request may come; never while none is due.
-  var requestSince: Ticks
+  /// What only HTTP peers and sessions over long polls have; nil for a session over TCP.
+  private var http: HTTPState?
   /// Whether it is on the list of connections with output to flush.
   var isDirty = false
+  /// Whether OpenSSL still holds something of it, so that it is detached later.
+  var wantsDetach = false
   /// Whether it waits for its share of this turn's handshake time.
   var isHandshakeQueued = false
   /// Whether it is on the list of connections to reap, and why.
   var condemned: PresenceReason?
 
-  init(channel: ByteChannel, role: ConnectionRole, address: SocketAddress, now: Ticks) {
+  init(
+    channel: ByteChannel, role: ConnectionRole, address: SocketAddress, now: Ticks,
+    isParked: Bool = false
+  ) {
     self.channel = channel
     self.role = role
     self.address = address
-    acceptedAt = now
+    startedAt = now
     lastHeard = now
-    requestSince = now
-    phase = channel.isShakingHands ? .handshaking : .awaitingFirst
-    if role != .agent { requests = HTTPRequestReader() }
+    phase = isParked ? .parked : .awaitingFirst
+    if role != .agent {
+      http = HTTPState(now: now)
+      requests = HTTPRequestReader()
+    }
   }
+
+  // MARK: HTTP
+
+  /// Partial input of an HTTP peer; nil for agents.
+  var requests: HTTPRequestReader? {
+    get { http?.requests }
+    _modify {
+      // Changed in place: a reader that is taken out and put back would be copied with its bytes.
+      var nothing: HTTPRequestReader?
+      if let http { yield &http.requests } else { yield &nothing }
+    }
+  }
+
+  /// Of a session over long polls: its polls; nil over TCP, and for carriers.
+  var polls: PollState? {
+    get { http?.polls }
+    set { part.polls = newValue }
+  }
+
+  /// Of a carrier: the session whose poll it holds; nil while polling for a view of oneself.
+  var heldFor: Token? {
+    get { http?.heldFor }
+    set { part.heldFor = newValue }
+  }
+
+  /// Of a carrier: when the held poll is answered in any case.
+  var pollUntil: Ticks {
+    get { http?.pollUntil ?? .never }
+    set { part.pollUntil = newValue }
+  }
+
+  /// Of an HTTP peer: whether its connection ends behind the next answer, as it asked.
+  var endsAfterAnswer: Bool {
+    get { http?.endsAfterAnswer ?? false }
+    set { part.endsAfterAnswer = newValue }
+  }
+
+  /// Since when the first message may come, or an HTTP peer's next request; never while none is
+  /// due.
+  var requestSince: Ticks {
+    get { http?.requestSince ?? startedAt }
+    set { part.requestSince = newValue }
+  }
+
+  private var part: HTTPState {
+    if let http { return http }
+    let made = HTTPState(now: startedAt)
+    http = made
+    return made
+  }
+
+  /// Whether the peer can be told anything: not before its handshake is done.
+  var isTalking: Bool { phase != .parked && phase != .handshaking }
 
   /// By which channel its session comes.
   var channelKind: ChannelKind { polls == nil ? .tcp : .https }
@@ -127,7 +202,9 @@ final class Connection {
   func deadline(keepAliveMilliseconds: UInt64) -> (at: Ticks, reason: PresenceReason) {
     var nearest: (at: Ticks, reason: PresenceReason)
     switch phase {
-    case .handshaking: nearest = (acceptedAt + Limits.handshakeMilliseconds, .protocolError)
+    case .parked: nearest = (startedAt + Limits.parkedMilliseconds, .protocolError)
+    // From its start, not from its accept: waiting in line is not the peer's fault.
+    case .handshaking: nearest = (startedAt + Limits.handshakeMilliseconds, .protocolError)
     case .awaitingFirst:
       let limit = role == .agent ? Limits.handshakeMilliseconds : Limits.requestMilliseconds
       nearest = (requestSince + limit, .protocolError)

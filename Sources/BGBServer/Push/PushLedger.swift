@@ -3,6 +3,8 @@
 // harmless, so the ledger may forget at a crash; the database and the outcome journal may not.
 
 import BGBModel
+import BGBSigning
+import BGBWire
 import SiteDatabase
 
 /// One push to make.
@@ -27,20 +29,36 @@ enum AnswerEffect: Equatable {
   case notTarget
 }
 
+/// A task that can still be delivered or answered, and how far it is.
+///
+/// An object, so that an answer changes a byte of it in place.
+private final class LiveTask {
+  var plan: PushPlan
+  let template: PushTemplate
+  var states: [TaskState]
+  var pushes: [UInt8]
+  /// Leaves below it have been looked at since the task came.
+  var cursor = 0
+  var pushedUnanswered = 0
+  var isCancelled: Bool
+  /// The moment until which the next push must wait, when the operation is paced.
+  var nextPushAt = Int64.min
+
+  init(_ plan: PushPlan) {
+    self.plan = plan
+    template = PushTemplate(task: plan.record.signed)
+    states = Array(repeating: .queued, count: plan.clients.count)
+    pushes = Array(repeating: 0, count: plan.clients.count)
+    isCancelled = plan.record.isCancelled
+    for leaf in plan.answered { states[leaf] = .delivered }
+  }
+}
+
+@available(*, unavailable)
+extension LiveTask: Sendable {}
+
 /// The ledger of all live tasks of this server.
 struct PushLedger {
-  private struct LiveTask {
-    let plan: PushPlan
-    var states: [TaskState]
-    var pushes: [UInt8]
-    /// Leaves below it have been looked at since the task came.
-    var cursor = 0
-    var pushedUnanswered = 0
-    var isCancelled: Bool
-    /// The moment until which the next push must wait, when the operation is paced.
-    var nextPushAt = Int64.min
-  }
-
   private var tasks: [TaskID: LiveTask] = [:]
   private var order: [TaskID] = []
 
@@ -52,26 +70,32 @@ struct PushLedger {
   /// Takes a task over; returns false when it is here already.
   mutating func add(_ plan: PushPlan) -> Bool {
     guard tasks[plan.record.taskID] == nil else { return false }
-    var task = LiveTask(
-      plan: plan, states: Array(repeating: .queued, count: plan.clients.count),
-      pushes: Array(repeating: 0, count: plan.clients.count),
-      isCancelled: plan.record.isCancelled)
-    for leaf in plan.answered { task.states[leaf] = .delivered }
-    tasks[plan.record.taskID] = task
+    tasks[plan.record.taskID] = LiveTask(plan)
     order.append(plan.record.taskID)
     return true
   }
 
-  /// The plan of a live task.
-  func plan(of taskID: TaskID) -> PushPlan? { tasks[taskID]?.plan }
+  /// Writes the frame that carries a task to one of its targets; false when the task is not here or
+  /// its time is over.
+  ///
+  /// The deadline is judged at the moment of writing, not of queueing: valid iff now < deadline.
+  func write(
+    _ order: PushOrder, pushID: UInt64, at now: WallTime, into writer: inout ByteWriter
+  ) -> Bool {
+    guard let task = tasks[order.taskID], now < task.plan.record.deliverBefore else { return false }
+    task.template.write(
+      pushID: pushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
+      hashCount: task.plan.tree.pathCount(at: order.leaf), into: &writer
+    ) { task.plan.tree.writePath(at: order.leaf, of: task.plan.clients, into: &$0) }
+    return true
+  }
 
   /// Withdraws a task: no more pushes.
   ///
   /// Returns leaves that may have it and were not begun.
   mutating func cancel(_ taskID: TaskID) -> [ClientID] {
-    guard var task = tasks[taskID], !task.isCancelled else { return [] }
+    guard let task = tasks[taskID], !task.isCancelled else { return [] }
     task.isCancelled = true
-    tasks[taskID] = task
     return task.states.indices.compactMap { leaf in
       switch task.states[leaf] {
       case .pushed, .delivered, .deferred: task.plan.clients[leaf]
@@ -108,7 +132,7 @@ struct PushLedger {
     var looks = lookMax
     for taskID in order {
       guard looks > 0, orders.count < pushMax else { break }
-      guard var task = tasks[taskID], PushLedger.isDeliverable(task, at: now) else { continue }
+      guard let task = tasks[taskID], PushLedger.isDeliverable(task, at: now) else { continue }
       guard task.cursor < task.states.count, now.milliseconds >= task.nextPushAt else { continue }
       let rate = Int64(task.plan.record.ratePerSecond)
       while looks > 0, orders.count < pushMax, task.cursor < task.states.count {
@@ -126,7 +150,6 @@ struct PushLedger {
           if task.nextPushAt > now.milliseconds { break }
         }
       }
-      tasks[taskID] = task
     }
     return orders
   }
@@ -150,28 +173,24 @@ struct PushLedger {
 
   /// A push was written to a connection.
   mutating func pushed(_ order: PushOrder) {
-    guard var task = tasks.removeValue(forKey: order.taskID) else { return }
+    guard let task = tasks[order.taskID] else { return }
     if task.states[order.leaf] == .queued {
       task.states[order.leaf] = .pushed
       task.pushedUnanswered += 1
     }
     if task.pushes[order.leaf] < .max { task.pushes[order.leaf] += 1 }
-    tasks[order.taskID] = task
   }
 
-  /// A client answered.
-  mutating func answer(_ taskID: TaskID, from clientID: ClientID, state: TaskState) -> AnswerEffect
-  {
-    guard let known = tasks[taskID] else { return .unknownTask }
-    guard let leaf = known.plan.leaf(of: clientID) else { return .notTarget }
-    guard state.replaces(known.states[leaf]) else { return .repeated }
-    // Taken out while it changes, so that the arrays are not copied for each answer.
-    guard var task = tasks.removeValue(forKey: taskID) else { return .unknownTask }
+  /// A client answered; `guess` is a leaf that it may be.
+  mutating func answer(
+    _ taskID: TaskID, from clientID: ClientID, guess: Int = 0, state: TaskState
+  ) -> AnswerEffect {
+    guard let task = tasks[taskID] else { return .unknownTask }
+    guard let leaf = task.plan.leaf(of: clientID, guess: guess) else { return .notTarget }
+    guard state.replaces(task.states[leaf]) else { return .repeated }
     if task.states[leaf] == .pushed { task.pushedUnanswered -= 1 }
     task.states[leaf] = state
-    let pushes = UInt32(task.pushes[leaf])
-    tasks[taskID] = task
-    return .news(pushes: pushes)
+    return .news(pushes: UInt32(task.pushes[leaf]))
   }
 
   /// Whether every target that was pushed to has answered and the first round is over: the moment
@@ -179,6 +198,11 @@ struct PushLedger {
   func isQuiet(_ taskID: TaskID) -> Bool {
     guard let task = tasks[taskID] else { return true }
     return task.pushedUnanswered == 0 && task.cursor >= task.states.count
+  }
+
+  /// Lets tasks whose first round is over keep less.
+  func compactQuiet() {
+    for task in tasks.values where task.cursor >= task.states.count { task.plan.compact() }
   }
 
   /// Forgets tasks whose validity and grace are over; returns how many.

@@ -22,10 +22,8 @@ struct PushPlan: Sendable {
   let statement: TaskStatement
   /// Client ids by leaf.
   let clients: [ClientID]
-  /// Resource ids by leaf, ascending.
-  let resources: [ResourceID]
   /// The proof that a client is a target.
-  let tree: MerkleTree
+  private(set) var tree: MerkleTree
   /// Leaves that had answered before this server took the task over.
   let answered: [Int]
   private let leavesByClient: [UInt32]
@@ -48,17 +46,20 @@ struct PushPlan: Sendable {
     self.clients = clients
     self.tree = tree
     let resources = targets.map(\.resourceID)
-    self.resources = resources
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
     let set = TargetSet(resources)
     self.answered = answered.compactMap { set.index(of: $0) }
   }
 
+  /// Lets go of what is only worth its memory while the task goes out to all its targets.
+  mutating func compact() { tree.compact() }
+
   /// The leaf of a client, or nil when it is no target.
   ///
-  /// O(log n).
-  func leaf(of client: ClientID) -> Int? {
+  /// O(1) when `guess` is right, else O(log n).
+  func leaf(of client: ClientID, guess: Int = 0) -> Int? {
+    if clients.indices.contains(guess), clients[guess] == client { return guess }
     var low = 0
     var high = leavesByClient.count
     while low < high {

@@ -26,7 +26,16 @@ enum JournalRecord {
 
   /// The bytes of one record.
   static func encode(_ record: OutcomeRecord) -> [UInt8] {
-    var body = ByteWriter(capacity: 96)
+    var writer = ByteWriter(capacity: 128)
+    encode(record, into: &writer)
+    return writer.bytes
+  }
+
+  /// Appends the bytes of one record.
+  static func encode(_ record: OutcomeRecord, into body: inout ByteWriter) {
+    let start = body.bytes.count
+    body.integer(UInt32(0))
+    body.integer(UInt32(0))
     body.bits128(record.clientID.bits)
     body.bits128(record.outcome.taskID.bits)
     body.integer(record.outcome.state.rawValue)
@@ -34,11 +43,10 @@ enum JournalRecord {
     body.integer(record.pushes)
     body.wallTime(record.outcome.at)
     body.text(record.outcome.text, limit: Limits.outcomeTextBytesMax)
-    var frame = ByteWriter(capacity: body.bytes.count + frameBytes)
-    frame.integer(UInt32(truncatingIfNeeded: body.bytes.count))
-    frame.integer(CRC32C.checksum(body.bytes))
-    frame.raw(body.bytes)
-    return frame.bytes
+    let written = body.bytes[(start + frameBytes)...]
+    let (count, checksum) = (written.count, CRC32C.checksum(written))
+    body.patch32(UInt32(truncatingIfNeeded: count), at: start)
+    body.patch32(checksum, at: start + 4)
   }
 
   /// Reads the record at a place.

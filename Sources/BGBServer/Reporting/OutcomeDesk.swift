@@ -54,22 +54,14 @@ struct OutcomeDesk {
     return (unposted, lastNumber)
   }
 
-  /// Everything up to a number is durable: whom to tell.
-  ///
-  /// Neighbours of one session become one frame.
+  /// Everything up to a number is durable: whom to tell, in the order of the records; a session may
+  /// come several times.
   mutating func stored(upTo number: UInt64) -> [Confirmation] {
     durable = max(durable, number)
-    var confirmations: [Confirmation] = []
-    var places: [Token: Int] = [:]
-    while waitingFrom < waiting.count, waiting[waitingFrom].number <= number {
-      let entry = waiting[waitingFrom]
-      waitingFrom += 1
-      if let place = places[entry.token] {
-        confirmations[place].upTo = max(confirmations[place].upTo, entry.sequence)
-      } else {
-        places[entry.token] = confirmations.count
-        confirmations.append(Confirmation(token: entry.token, upTo: entry.sequence))
-      }
+    let start = waitingFrom
+    while waitingFrom < waiting.count, waiting[waitingFrom].number <= number { waitingFrom += 1 }
+    let confirmations = waiting[start..<waitingFrom].map {
+      Confirmation(token: $0.token, upTo: $0.sequence)
     }
     if waitingFrom == waiting.count {
       waiting.removeAll(keepingCapacity: waiting.count < 4096)

@@ -44,10 +44,9 @@ final class OutcomeJournal {
 
   /// Appends records; they count only after `sync`.
   func append(_ records: [OutcomeRecord]) throws(Errno) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(records.count * 96)
-    for record in records { bytes.append(contentsOf: JournalRecord.encode(record)) }
-    try segment.append(bytes)
+    var writer = ByteWriter(capacity: records.count * 112)
+    for record in records { JournalRecord.encode(record, into: &writer) }
+    try segment.append(writer.bytes)
     hasUnsynced = true
   }
 

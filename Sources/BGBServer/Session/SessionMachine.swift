@@ -63,7 +63,8 @@ struct SessionMachine {
       state = .ended
       return .goodbye(goodbye.reason)
     case .keepAlive, .taskAck, .taskOutcome, .liveData: return .refuse(.wrongState)
-    case .welcome, .pushTask, .outcomeStored, .cancelTask, .reconnect, .refused:
+    case .welcome, .reconnectIdentity, .pushTask, .outcomeStored, .cancelTask, .reconnect,
+      .refused:
       return .refuse(.wrongState)
     }
   }
@@ -78,7 +79,8 @@ struct SessionMachine {
       state = .ended
       return .goodbye(goodbye.reason)
     case .signIn: return .refuse(.wrongState)
-    case .welcome, .pushTask, .outcomeStored, .cancelTask, .reconnect, .refused:
+    case .welcome, .reconnectIdentity, .pushTask, .outcomeStored, .cancelTask, .reconnect,
+      .refused:
       return .refuse(.wrongState)
     }
   }

@@ -27,8 +27,8 @@ extension Shard {
   }
 
   private var mayAccept: Bool {
-    connections.count - polledSessions < settings.connectionsMax
-      && handshakesUnderWay < settings.handshakesMax
+    newcomers < settings.parkedMax
+      && connections.count - polledSessions < settings.connectionsMax + settings.parkedMax
   }
 
   private func admit(
@@ -38,80 +38,24 @@ extension Shard {
     // Options that a socket without them would still work with: a failure is not worth a refusal.
     try? StreamSocket.setNoDelay(fd)
     try? StreamSocket.setUserTimeout(fd, milliseconds: Int32(Limits.userTimeoutMilliseconds))
-    var transport = Transport.closed
-    if role == .watch {
-      transport = .plain(PlainTransport(descriptor))
-    } else {
-      let context = role == .agent ? agentTLS : httpsTLS
-      guard let tls = try? TLSTransport(descriptor, context: context) else {
-        counters.handshakesFailed += 1
-        return
-      }
-      transport = .tls(tls)
-    }
     counters.accepted += 1
-    insert(transport, address, role)
-  }
-
-  private func insert(
-    _ transport: consuming Transport, _ address: SocketAddress, _ role: ConnectionRole
-  ) {
     guard let token = connections.nextToken else { return }
     let channel = ByteChannel(
-      transport, token: token, pool: pool,
+      .plain(PlainTransport(descriptor)), token: token, pool: pool,
       outboundBytesMax: role == .agent ? Limits.outboundBytesMax : Limits.responseBytesMax,
       now: loop.now)
-    let connection = Connection(channel: channel, role: role, address: address, now: loop.now)
+    let connection = Connection(
+      channel: channel, role: role, address: address, now: loop.now, isParked: role != .watch)
     let inserted = connections.insert(connection)
     precondition(inserted == token, "the table answers the token that it announced")
-    if connection.phase == .handshaking { handshakesUnderWay += 1 }
     armTimer(connection)
-    settle(connection)
+    guard role != .watch else { return settle(connection) }
+    newcomers += 1
+    // In a storm its first bytes came while it waited in the kernel: no turn is lost for them.
+    park(connection)
   }
 
-  /// Takes handshakes as far as they go, within this turn's budget; the rest waits for the next
-  /// turn.
-  func continueHandshakes() {
-    var postponed: [Token] = []
-    for (position, token) in handshakesReady.enumerated() {
-      guard handshakes.mayContinue else {
-        postponed = Array(handshakesReady[position...])
-        break
-      }
-      guard let connection = connections[token], connection.phase == .handshaking,
-        connection.condemned == nil
-      else { continue }
-      connection.isHandshakeQueued = false
-      handshakes.start(now: MonotonicClock.nanoseconds())
-      let step = connection.channel.handshake()
-      handshakes.stop(now: MonotonicClock.nanoseconds())
-      finishStep(step, connection)
-    }
-    handshakesReady = postponed
-  }
-
-  private func finishStep(_ step: HandshakeStep, _ connection: Connection) {
-    switch step {
-    case .wouldBlock: settle(connection)
-    case .failed(let error): refuseHandshake(connection, error)
-    case .done:
-      handshakesUnderWay -= 1
-      connection.phase = .awaitingFirst
-      if connection.role == .https { connection.requestSince = loop.now }
-      if connection.channel.resumed {
-        counters.handshakesResumed += 1
-      } else {
-        counters.handshakesFull += 1
-      }
-      guard identify(connection) else { return }
-      countHTTP(connection)
-      // What came with the last flight may be inside OpenSSL already.
-      receive(connection)
-      settle(connection)
-    }
-  }
-
-  private func refuseHandshake(_ connection: Connection, _ error: TransportError) {
+  func refuseHandshake(_ connection: Connection, _ error: TransportError) {
     counters.handshakesFailed += 1
     let refusal = CertificateRefusal(error)
     let peer = connection.channel.readRefusedPeer()
@@ -127,16 +71,19 @@ extension Shard {
 
   /// Reads who the peer is; after every handshake, full or resumed, because OpenSSL checks neither
   /// names nor our deny list.
-  private func identify(_ connection: Connection) -> Bool {
+  func identify(_ connection: Connection, _ proof: PeerProof?) -> Bool {
     let seconds = wallNow.milliseconds / 1000
+    noteProof(proof, connection)
+    // Its names were read when it got the identity, and are sealed in there.
+    if case .reconnect(let client?) = proof { return recognize(client, connection) }
     do throws(CertificateRefusal) {
       guard let peer = connection.channel.peer else { throw .noCertificate }
       let name = try peer.admit(
         for: .clientAuthentication, uriPrefix: ClientID.uriPrefix, now: seconds)
       guard let clientID = ClientID(name) else { throw .badName(.malformed) }
       connection.clientID = clientID
-      let expiry = WallTime(milliseconds: peer.notAfter.multipliedReportingOverflow(by: 1000).0)
-      connection.certificateExpiry = clock.ticks(of: expiry, now: loop.now)
+      noteExpiry(peer.notAfter, connection)
+      connection.channel.forgetPeer()
     } catch {
       counters.handshakesFailed += 1
       log.notice(

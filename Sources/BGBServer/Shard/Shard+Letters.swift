@@ -5,6 +5,7 @@ import BGBWire
 import Logging
 import Reactor
 import SiteDatabase
+import Transports
 
 extension Shard {
   /// Works on every letter that has come.
@@ -36,6 +37,7 @@ extension Shard {
     case .reportDelivered(let kind, let sequence):
       counters.reportsDelivered &+= 1
       reports.delivered(kind, sequence: sequence)
+    case .reconnectKeys(let keys): reconnects?.keys = keys
     case .answer(let token, let response):
       if let connection = connections[token] { answer(response, connection) }
     }

@@ -34,17 +34,13 @@ extension Shard {
       connection.waitingOrders.append(order)
       return
     }
-    // The deadline is judged at the moment of writing, not of queueing: valid iff now < deadline.
-    let now = wallNow
-    guard let plan = ledger.plan(of: order.taskID), now < plan.record.deliverBefore,
-      let template = templates[order.taskID]
+    pushFrame.clear()
+    guard ledger.write(order, pushID: lastPushID &+ 1, at: wallNow, into: &pushFrame),
+      sendFrame(pushFrame.bytes, connection)
     else { return }
     lastPushID &+= 1
-    let frame = template.frame(
-      pushID: lastPushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
-      flatPath: plan.tree.flatPath(at: order.leaf))
-    guard sendFrame(frame, connection) else { return }
     connection.unacknowledged += 1
+    connection.lastLeaf = UInt32(truncatingIfNeeded: order.leaf)
     ledger.pushed(order)
     counters.pushes &+= 1
   }
@@ -53,7 +49,6 @@ extension Shard {
   func take(_ plan: PushPlan) {
     guard ledger.add(plan) else { return }
     counters.tasks &+= 1
-    templates[plan.record.taskID] = PushTemplate(task: plan.record.signed)
     log.info(
       "Starting to send push task",
       metadata: [
@@ -82,12 +77,26 @@ extension Shard {
   }
 
   /// Outcomes are durable: their agents may forget them.
+  ///
+  /// They are told with the next thing they are sent, at the latest the answer to their next
+  /// keep-alive: a frame of its own for each would cost as much as the push did, and until then an
+  /// agent only keeps a line of its journal longer.
   func confirm(upTo number: UInt64) {
     for confirmation in outcomes.stored(upTo: number) {
-      guard let connection = connections[confirmation.token], connection.phase == .signedIn else {
-        continue
+      guard let connection = connections[confirmation.token], connection.phase == .signedIn,
+        confirmation.upTo > connection.storedUpTo
+      else { continue }
+      let isFirst = connection.storedUpTo == connection.confirmedUpTo
+      connection.storedUpTo = confirmation.upTo
+      if isFirst, settings.confirmsAtOnce || connection.polls != nil {
+        unconfirmed.append(confirmation.token)
       }
-      send(.outcomeStored(OutcomeStored(upTo: confirmation.upTo)), connection)
     }
+    for token in unconfirmed {
+      guard let connection = connections[token], connection.phase == .signedIn else { continue }
+      confirm(connection)
+      markDirty(connection)
+    }
+    unconfirmed.removeAll(keepingCapacity: true)
   }
 }

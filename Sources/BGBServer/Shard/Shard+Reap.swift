@@ -26,10 +26,11 @@ extension Shard {
     for token in tokens {
       guard let connection = connections.remove(token) else { continue }
       if connection.phase == .handshaking { handshakesUnderWay -= 1 }
+      if connection.phase == .handshaking || connection.phase == .parked { newcomers -= 1 }
       if connection.polls != nil { polledSessions -= 1 }
       uncountHTTP(connection)
       if let timer = connection.timer { _ = loop.wheel.disarm(timer) }
-      connection.channel.close(sendCloseNotify: connection.phase != .handshaking)
+      connection.channel.close(sendCloseNotify: connection.isTalking)
     }
   }
 
@@ -89,14 +90,14 @@ extension Shard {
     life = .draining
     log.notice("stopping", metadata: ["online": "\(registry.onlineCount)"])
     _ = closeListeners()
-    let window = max(1, settings.crashWindowSeconds) * 1_000
+    let window = max(1_000, returnWindowMilliseconds)
     var number: UInt32 = 0
     var tokens: [Token] = []
     connections.forEach { token, _ in tokens.append(token) }
     for token in tokens {
       guard let connection = connections[token], connection.phase == .signedIn else { continue }
       // Slots spread evenly over the window: nobody needs to draw lots.
-      let slot = UInt32(truncatingIfNeeded: UInt64(number) &* 7_919 % UInt64(window))
+      let slot = UInt32(truncatingIfNeeded: UInt64(number) &* 7_919 % window)
       number &+= 1
       send(
         .reconnect(Reconnect(address: "", afterMilliseconds: slot, reason: "the server stops")),

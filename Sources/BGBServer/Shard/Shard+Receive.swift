@@ -16,6 +16,7 @@ extension Shard {
       if connection.polls == nil { counters.bytesIn &+= UInt64(count) }
       connection.lastHeard = loop.now
       take(connection)
+      if connection.wantsDetach, connection.condemned == nil { letGoOfTLS(connection) }
       if connection.condemned == nil, connection.channel.hasLeftovers {
         leftovers.append(connection.channel.token)
       }
@@ -44,10 +45,10 @@ extension Shard {
     // Whoever was told the end may go on talking: nothing of it is kept.
     guard connection.phase != .closing else { return }
     if connection.requests != nil { return takeRequests(connection) }
-    connection.frames.append(scratch.bytes)
+    var input = scratch.slice
     do throws(WireError) {
       while connection.condemned == nil, connection.phase != .closing {
-        guard let message = try connection.frames.next() else { return }
+        guard let message = try connection.frames.next(from: &input) else { return }
         counters.framesIn &+= 1
         handle(message, connection)
       }
@@ -62,6 +63,7 @@ extension Shard {
     case .answerKeepAlive:
       counters.keepAlives &+= 1
       send(.keepAlive(KeepAlive(clock: wallNow)), connection)
+      renewReconnect(connection)
     case .acknowledged(let ack): acknowledged(ack, connection)
     case .outcome(let report): outcome(report, connection)
     case .facts(let data): noteFacts(data, connection)
@@ -78,6 +80,21 @@ extension Shard {
   /// Queues the bytes of a frame; false when the peer had to be cut for it.
   @discardableResult
   func sendFrame(_ frame: [UInt8], _ connection: Connection) -> Bool {
+    guard connection.condemned == nil else { return false }
+    // A confirmation that waited for company goes first, in the same write.
+    if connection.storedUpTo > connection.confirmedUpTo { confirm(connection) }
+    return enqueue(frame, connection)
+  }
+
+  /// Tells an agent which of its outcomes are durable.
+  func confirm(_ connection: Connection) {
+    let upTo = connection.storedUpTo
+    connection.confirmedUpTo = upTo
+    enqueue(MessageCodec.encode(.outcomeStored(OutcomeStored(upTo: upTo))), connection)
+  }
+
+  @discardableResult
+  private func enqueue(_ frame: [UInt8], _ connection: Connection) -> Bool {
     guard connection.condemned == nil else { return false }
     guard connection.channel.enqueue(frame.span, now: loop.now) == .stored else {
       counters.slowReaders &+= 1

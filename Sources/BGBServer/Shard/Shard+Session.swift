@@ -17,8 +17,18 @@ extension Shard {
     guard life == .serving, !hasMoved else {
       return refuse(connection, .shuttingDown, retryAfterMilliseconds: 5_000)
     }
+    // A client that is here already replaces itself and takes no more room.
+    if connection.polls == nil,
+      registry.onlineByChannel[Int(ChannelKind.tcp.rawValue)]
+        >= settings.connectionsMax, registry.token(of: clientID) == nil
+    {
+      return refuse(
+        connection, .overloaded,
+        retryAfterMilliseconds: UInt32(clamping: returnWindowMilliseconds))
+    }
     let now = wallNow
     connection.session.welcomed()
+    letGoOfTLS(connection, for: signIn)
     connection.phase = .signedIn
     connection.frames.raiseLimit(to: Limits.frameBodyBytesMax)
     connection.sessionNumber = nextSession(now)
@@ -30,8 +40,10 @@ extension Shard {
           version: ProtocolVersion.current, serverID: identity.serverID,
           session: connection.sessionNumber, serverTime: now,
           keepAliveSeconds: settings.keepAliveSeconds,
-          crashWindowSeconds: settings.crashWindowSeconds, policyURL: settings.policyURL)),
+          crashWindowSeconds: UInt32(clamping: (returnWindowMilliseconds + 999) / 1_000),
+          policyURL: settings.policyURL)),
       connection)
+    giveReconnect(connection, for: signIn)
     log.debug(
       "signed in",
       metadata: [
@@ -77,7 +89,8 @@ extension Shard {
     guard let clientID = connection.clientID else { return }
     counters.acknowledgements &+= 1
     let outcome = TaskOutcome(taskID: ack.taskID, state: .delivered, at: wallNow)
-    switch ledger.answer(ack.taskID, from: clientID, state: .delivered) {
+    let guess = Int(connection.lastLeaf)
+    switch ledger.answer(ack.taskID, from: clientID, guess: guess, state: .delivered) {
     case .news(let pushes):
       outcomes.note(
         OutcomeRecord(
@@ -99,7 +112,8 @@ extension Shard {
     if report.outcome.state.isFinal { counters.finalOutcomes &+= 1 }
     var pushes: UInt32 = 0
     let effect = ledger.answer(
-      report.outcome.taskID, from: clientID, state: report.outcome.state)
+      report.outcome.taskID, from: clientID, guess: Int(connection.lastLeaf),
+      state: report.outcome.state)
     switch effect {
     case .news(let count): pushes = count
     case .unknownTask: break

@@ -107,7 +107,7 @@ extension Shard {
     case .housekeeping:
       keepHouse()
       _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
-    case .pacedPush, .acceptAgain: return
+    case .pacedPush, .acceptAgain, .admissionCheck: return
     case .drainDeadline: life = .done
     case .drainTick: moveSome()
     }
@@ -115,14 +115,27 @@ extension Shard {
 
   /// Once a minute: follow the clock, forget what is over.
   private func keepHouse() {
+    if let reconnectFile { site.post(.tendReconnectKeys(reconnectFile)) }
     let wall = WallTime(milliseconds: loop.time.wall())
     if let jump = clock.follow(wall: wall, ticks: loop.now) {
       log.warning(
         "the wall clock jumped; deadlines are judged without it",
         metadata: ["milliseconds": "\(jump)"])
     }
-    let before = Set(ledger.taskIDs)
-    guard ledger.forgetExpired(at: wallNow) > 0 else { return }
-    for taskID in before.subtracting(ledger.taskIDs) { templates[taskID] = nil }
+    _ = ledger.forgetExpired(at: wallNow)
+    ledger.compactQuiet()
+    giveMemoryBack()
+  }
+
+  /// After a storm of handshakes or a wave of outcomes the allocator holds what they needed.
+  ///
+  /// Milliseconds of work, so not in the middle of either.
+  private func giveMemoryBack() {
+    let load =
+      counters.handshakesFull &+ counters.handshakesResumed &+ counters.outcomes
+    let isCalm = newcomers == 0 && outcomes.collected.isEmpty && outcomes.unstoredCount == 0
+    guard isCalm, load &- loadAtTrim >= Shard.loadWorthTrim else { return }
+    loadAtTrim = load
+    ProcessMemory.giveBack()
   }
 }

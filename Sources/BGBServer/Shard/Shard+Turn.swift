@@ -34,7 +34,7 @@ extension Shard {
 
   /// Whether something waits that no descriptor and no timer will announce.
   var hasWorkInHand: Bool {
-    !leftovers.isEmpty || !handshakesReady.isEmpty || !dirty.isEmpty || !condemned.isEmpty
+    !leftovers.isEmpty || canContinueHandshakes || !dirty.isEmpty || !condemned.isEmpty
       || (life == .serving && ledger.hasFanOutWork(at: wallNow))
   }
 
@@ -46,11 +46,12 @@ extension Shard {
     }
     // A stale token is no error: the connection died earlier in this turn; the table counts it.
     guard let connection = connections[token], connection.condemned == nil else { return }
+    if connection.phase == .parked { return park(connection) }
     if connection.phase == .handshaking {
       // Level-triggered readiness comes again each turn; a storm must not queue anybody twice.
       guard !connection.isHandshakeQueued else { return }
       connection.isHandshakeQueued = true
-      handshakesReady.append(token)
+      admission.goOn(token)
       return
     }
     if connection.channel.mayFlush(on: readiness) { markDirty(connection) }

@@ -29,6 +29,7 @@ final class Shard {
     case acceptAgain = 204
     case drainDeadline = 205
     case drainTick = 206
+    case admissionCheck = 207
   }
 
   /// Where a shard is in its life.
@@ -57,14 +58,24 @@ final class Shard {
 
   var agentTLS: TLSContext
   var httpsTLS: TLSContext
+  /// Gives out reconnect identities; nil if the settings want none.
+  var reconnects: ReconnectDesk?
+  /// The file of their keys.
+  var reconnectFile: ReconnectKeyFile?
   var listeners: [ShardListener]
   let pool: BlockPool
+  /// The connections that went on without OpenSSL; nil when all stay with it.
+  let detached: DetachedTable?
   var connections: SlotTable<Connection>
   var scratch = ReceiveBuffer()
   var letters: [ShardLetter] = []
   var handshakes = HandshakeBudget(nanosecondsPerTurn: 10_000_000)
+  var admission = Admission()
+  var meter = HandshakeMeter()
+  /// Connections in a handshake.
   var handshakesUnderWay = 0
-  var handshakesReady: [Token] = []
+  /// Connections that are parked or in a handshake.
+  var newcomers = 0
   var leftovers: [Token] = []
   var dirty: [Token] = []
   var condemned: [Token] = []
@@ -78,14 +89,21 @@ final class Shard {
 
   var registry = ClientRegistry()
   var ledger = PushLedger()
-  var templates: [TaskID: PushTemplate] = [:]
+  /// Where the frame of a push is put together, one after the other.
+  var pushFrame = ByteWriter(capacity: 1_024)
   var denied: Set<ClientID> = []
   var lastSession: UInt64 = 0
   var lastPushID: UInt64 = 0
 
   var outcomes = OutcomeDesk()
+  /// Sessions that are told of durable outcomes in this turn.
+  var unconfirmed: [Token] = []
   var reports: ReportDesk
   var counters = ShardCounters()
+  /// Handshakes and outcomes so far when memory was given back last.
+  var loadAtTrim: UInt64 = 0
+  /// So many handshakes and outcomes leave memory behind that is worth giving back.
+  static let loadWorthTrim: UInt64 = 1_000
   var isSiteReachable = true
   var isJournalReady = false
   /// The agents are being moved away, or were; see Shard+Drain.
@@ -113,7 +131,9 @@ final class Shard {
     // A client over HTTPS takes two slots: its session's and its socket's.
     connections = SlotTable(limit: settings.connectionsMax * 2)
     pool = BlockPool(
-      blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096, keptMax: 256)
+      blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
+      keptMax: settings.pushesPerTurn)
+    detached = settings.detaches ? DetachedTable(limit: settings.connectionsMax * 2) : nil
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
@@ -155,7 +175,9 @@ struct ShardCounters: Equatable {
   var accepted: UInt64 = 0
   var handshakesFull: UInt64 = 0
   var handshakesResumed: UInt64 = 0
+  var handshakesReconnect: UInt64 = 0
   var handshakesFailed: UInt64 = 0
+  var handshakesCut: UInt64 = 0
   var signIns: UInt64 = 0
   var refused: UInt64 = 0
   var takeovers: UInt64 = 0

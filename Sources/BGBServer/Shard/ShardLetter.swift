@@ -36,6 +36,8 @@ enum ShardLetter: Sendable {
   case journalCut(sequence: UInt64, segment: UInt64)
   /// A report is durable at the site.
   case reportDelivered(ReportKind, sequence: UInt64)
+  /// The keys of reconnect identities, as their file has them now.
+  case reconnectKeys(ReconnectKeys)
   /// The answer to a request of a connection.
   case answer(Token, HTTPResponse)
 }

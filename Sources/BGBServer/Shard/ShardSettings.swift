@@ -7,16 +7,26 @@ import BGBModel
 struct ShardSettings: Sendable, Equatable {
   /// Connections at most; the listener rests while there are so many.
   var connectionsMax = 18_000
-  /// Handshakes under way at most; beyond it accepting rests, so that a storm bounds itself.
-  var handshakesMax = 256
+  /// Whether connections go on without OpenSSL's object once they are established.
+  var detaches = true
+  /// Handshakes under way at most: each holds some 40 KB until it is done.
+  var handshakesMax = 128
+  /// Newcomers at most, those in a handshake and those that wait for one; beyond it accepting rests
+  /// and the kernel's queue holds them.
+  var parkedMax = 1_024
+  /// How long a handshake may keep its place when others wait and all places are taken.
+  var handshakePatienceMilliseconds: UInt64 = 2_000
   /// Time for handshakes in one turn, in nanoseconds: what a push may wait because of a storm.
   var handshakeBudgetNanoseconds: UInt64 = 10_000_000
   /// Accepts in one turn.
   var acceptsPerTurn = 64
   /// Targets looked at and pushes made in one turn.
   var looksPerTurn = 4_096
-  /// Pushes made in one turn.
-  var pushesPerTurn = 512
+  /// Pushes made in one turn; each takes a block of output until it is flushed.
+  var pushesPerTurn = 128
+  /// Whether agents are told at once that outcomes are durable; otherwise with the next frame they
+  /// get.
+  var confirmsAtOnce = false
   /// Keep-alive interval that agents are told.
   var keepAliveSeconds = Limits.keepAliveSeconds
   /// Window over which agents come back after a crash.

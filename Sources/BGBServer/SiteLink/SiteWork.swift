@@ -18,6 +18,8 @@ enum SiteLetter: Sendable {
   case policy(Token, ClientID, entityTag: String?)
   /// Keep a status message.
   case status(StatusMessage)
+  /// Read the keys of reconnect identities anew, and replace the current one if it is too old.
+  case tendReconnectKeys(ReconnectKeyFile)
   /// Say how far the drain is.
   case drain(ServerDrain)
   /// Hand over what is there if that goes at once, and end.
@@ -59,6 +61,7 @@ struct SiteWork {
       case .report(let report, let segment): reports.append((report, segment))
       case .policy(let token, let client, let tag): answerPolicy(token, client, tag)
       case .status(let message): statuses.append(message)
+      case .tendReconnectKeys(let file): tend(file)
       case .drain(let news): drain = news
       case .end: ends = true
       }
@@ -104,6 +107,15 @@ struct SiteWork {
         return
       }
       statuses.removeFirst()
+    }
+  }
+
+  /// Here and not on the loop, because a rotation is synced to the disk.
+  private func tend(_ file: ReconnectKeyFile) {
+    do throws(TLSSetupError) {
+      shard.post(.reconnectKeys(try file.tend(now: time.wall() / 1000)))
+    } catch {
+      log.error("the reconnect keys stay as they are", metadata: ["error": "\(error)"])
     }
   }
 

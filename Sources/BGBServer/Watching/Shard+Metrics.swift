@@ -2,6 +2,7 @@
 
 import BGBModel
 import Reactor
+import Transports
 
 extension Shard {
   /// Every figure of this shard.
@@ -23,6 +24,11 @@ extension Shard {
         registry.onlineByChannel[Int(kind.rawValue)])
     }
     line("handshakes_under_way", "gauge", "TLS handshakes not finished.", handshakesUnderWay)
+    line("detached", "gauge", "Connections without OpenSSL's object.", detached?.count ?? 0)
+    line("newcomers", "gauge", "Connections that are not established yet.", newcomers)
+    line(
+      "handshake_microseconds", "gauge", "Mean CPU of a handshake, lately.",
+      Int(meter.nanosecondsEach / 1_000))
     line("live_tasks", "gauge", "Tasks that can be delivered or answered.", ledger.taskCount)
     line("outcomes_unstored", "gauge", "Outcomes not durable yet.", outcomes.unstoredCount)
     line("outcomes_collected", "gauge", "Outcomes for the next report.", outcomes.collected.count)
@@ -32,7 +38,15 @@ extension Shard {
     count("accepted", "Connections accepted.", counters.accepted)
     count("handshakes_full", "Full TLS handshakes.", counters.handshakesFull)
     count("handshakes_resumed", "Resumed TLS handshakes.", counters.handshakesResumed)
+    count(
+      "handshakes_reconnect", "TLS handshakes with a reconnect identity.",
+      counters.handshakesReconnect)
+    count(
+      "reconnect_identities", "Reconnect identities given out.", reconnects?.issued ?? 0)
+    count(
+      "reconnect_refused", "Reconnect identities not taken.", reconnects?.refusedCount ?? 0)
     count("handshakes_failed", "Refused or broken TLS handshakes.", counters.handshakesFailed)
+    count("handshakes_cut", "Handshakes given up because others waited.", counters.handshakesCut)
     count("sign_ins", "Sessions begun.", counters.signIns)
     count("refused", "Sessions refused or ended with a code.", counters.refused)
     count("takeovers", "Sessions replaced by a newer one.", counters.takeovers)

@@ -72,20 +72,19 @@ public struct PushTemplate: Sendable {
     return writer.bytes
   }
 
-  /// The whole frame for one target whose path is given as its hashes one after the other.
-  public func frame(
-    pushID: UInt64, serverTime: WallTime, leafIndex: UInt32, flatPath: [UInt8]
-  ) -> [UInt8] {
-    let hashes = min(flatPath.count / Limits.hashBytes, Limits.merklePathMax)
-    var writer = ByteWriter(capacity: shared.count + 32 + flatPath.count)
+  /// Appends the whole frame for one target, whose path of so many hashes `writePath` appends.
+  public func write(
+    pushID: UInt64, serverTime: WallTime, leafIndex: UInt32, hashCount: Int,
+    into writer: inout ByteWriter, _ writePath: (inout ByteWriter) -> Void
+  ) {
+    assert(hashCount <= Limits.merklePathMax, "a tree of all clients there can be is not deeper")
     writer.frame(.pushTask) { writer in
       writer.integer(pushID)
       writer.wallTime(serverTime)
       writer.raw(shared)
       writer.integer(leafIndex)
-      writer.integer(UInt8(truncatingIfNeeded: hashes))
-      writer.raw(flatPath.prefix(hashes * Limits.hashBytes))
+      writer.integer(UInt8(truncatingIfNeeded: hashCount))
+      writePath(&writer)
     }
-    return writer.bytes
   }
 }

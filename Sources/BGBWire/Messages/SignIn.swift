@@ -1,12 +1,17 @@
 // Body of SignIn: version 2, client id 16, incarnation 8, previous session 8, outcomes stored 8,
 // clock 8, hostname, operating system, agent version, number of addresses 1, addresses. Optional:
-// tag 1, fallback reason 1.
+// tag 1, fallback reason 1; tag 2, what the agent takes to come back with 1.
 
 import BGBModel
 
 extension SignIn {
   /// The tag of the fallback reason in the optional tail.
   static let fallbackTag: UInt16 = 0x0001
+
+  /// The tag of what the agent takes to come back with.
+  static let reconnectTag: UInt16 = 0x0002
+  /// The value of that tag: reconnect identities.
+  static let takesIdentities: UInt8 = 1
 
   func encode(into writer: inout ByteWriter) {
     writer.integer(version)
@@ -25,6 +30,10 @@ extension SignIn {
       writer.integer(SignIn.fallbackTag)
       writer.block(CollectionOfOne(fallback.rawValue))
     }
+    if takesReconnect {
+      writer.integer(SignIn.reconnectTag)
+      writer.block(CollectionOfOne(SignIn.takesIdentities))
+    }
   }
 
   init(from reader: inout ByteReader) throws(CodingError) {
@@ -42,13 +51,19 @@ extension SignIn {
     guard count <= Limits.addressesMax else { throw .tooLong }
     for _ in 0..<count { facts.addresses.append(try reader.text(limit: Limits.addressBytesMax)) }
     var told = FallbackReason.none
+    var takes = false
     try MessageTail.read(from: &reader) { (tag, value) throws(CodingError) in
-      guard tag == SignIn.fallbackTag else { return false }
+      guard tag == SignIn.fallbackTag || tag == SignIn.reconnectTag else { return false }
       guard let byte = value.first, value.count == 1 else { throw .badValue }
-      // A reason of a later version: the session is worth more than the word for it.
-      told = FallbackReason(rawValue: byte) ?? FallbackReason.none
+      // A value of a later version: the session is worth more than what is meant by it.
+      if tag == SignIn.fallbackTag {
+        told = FallbackReason(rawValue: byte) ?? FallbackReason.none
+      } else {
+        takes = byte == SignIn.takesIdentities
+      }
       return true
     }
     fallback = told
+    takesReconnect = takes
   }
 }

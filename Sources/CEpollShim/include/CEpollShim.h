@@ -101,6 +101,12 @@ int clinux_set_abortive_close(int fd);
 int clinux_shutdown(int fd, int how);
 /// recv; the socket itself decides about blocking.
 ptrdiff_t clinux_receive(int fd, void *bytes, size_t count);
+/// mallopt: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of 128 KiB, M_ARENA_MAX of 2.
+void clinux_prepare_allocator(void);
+/// malloc_trim(0).
+void clinux_trim_allocator(void);
+/// recv with MSG_PEEK: the bytes stay where they are.
+ptrdiff_t clinux_peek(int fd, void *bytes, size_t count);
 /// send with MSG_NOSIGNAL, so that a vanished peer is EPIPE and never a signal.
 ptrdiff_t clinux_send(int fd, const void *bytes, size_t count);
 /// SO_PEERCRED of a Unix socket.

@@ -27,6 +27,7 @@ _Static_assert(OPENSSL_VERSION_MAJOR == 3, "written against the behaviour of Ope
 // Options are shifts of 64-bit values, which Swift does not import.
 static const uint64_t COPENSSL_SSL_OP_NO_COMPRESSION = SSL_OP_NO_COMPRESSION;
 static const uint64_t COPENSSL_SSL_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
+static const uint64_t COPENSSL_SSL_OP_ALLOW_NO_DHE_KEX = SSL_OP_ALLOW_NO_DHE_KEX;
 static const uint64_t COPENSSL_SSL_OP_NO_TICKET = SSL_OP_NO_TICKET;
 static const uint64_t COPENSSL_SSL_OP_CIPHER_SERVER_PREFERENCE = SSL_OP_CIPHER_SERVER_PREFERENCE;
 
@@ -69,6 +70,9 @@ static inline int copenssl_SSL_get_ex_new_index(
 }
 static inline long copenssl_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
   return SSL_set_tlsext_host_name(ssl, name);
+}
+static inline long copenssl_SSL_add1_chain_cert(SSL *ssl, X509 *cert) {
+  return SSL_add1_chain_cert(ssl, cert);
 }
 static inline long copenssl_SSL_get_negotiated_group(SSL *ssl) {
   return SSL_get_negotiated_group(ssl);

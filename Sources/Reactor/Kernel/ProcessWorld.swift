@@ -47,6 +47,21 @@ public enum StandardOutput {
   public static func flush() { fflush(nil) }
 }
 
+/// The C allocator's manners, for a process that holds very many small things for very long.
+public enum ProcessMemory {
+  /// Sets the allocator up; once, before the first thread.
+  ///
+  /// Large pieces come from the kernel and go back to it (glibc would learn from the first large
+  /// one that is freed to keep them), and threads share two arenas instead of having one each.
+  /// The corresponding C function is `mallopt`.
+  public static func prepare() { clinux_prepare_allocator() }
+
+  /// Gives free memory back to the kernel, in O(memory held); after something large is over.
+  ///
+  /// The corresponding C function is `malloc_trim`.
+  public static func giveBack() { clinux_trim_allocator() }
+}
+
 /// The program that runs in this process.
 public enum ProcessProgram {
   /// Its file; after an upgrade that renamed another one over it, the same path leads to the new

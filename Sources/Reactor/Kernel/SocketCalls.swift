@@ -92,6 +92,12 @@ enum SocketCalls {
     }
   }
 
+  static func peek(_ fd: Int32, into room: inout MutableSpan<UInt8>) -> Int {
+    unsafe room.withUnsafeMutableBufferPointer { buffer in
+      unsafe clinux_peek(fd, buffer.baseAddress, buffer.count)
+    }
+  }
+
   static func send(_ fd: Int32, _ bytes: borrowing Span<UInt8>) -> Int {
     unsafe bytes.withUnsafeBufferPointer { buffer in
       unsafe clinux_send(fd, buffer.baseAddress, buffer.count)

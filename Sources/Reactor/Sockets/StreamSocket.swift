@@ -78,6 +78,17 @@ public enum StreamSocket {
     return step(of: .current, "recv")
   }
 
+  /// Looks at what has arrived, at most as much as fits, and leaves it there for the next read.
+  ///
+  /// The corresponding C function is `recv` with `MSG_PEEK`.
+  public static func peek(_ fd: Int32, into room: inout MutableSpan<UInt8>) -> SocketStep {
+    precondition(room.count > 0, "an empty look looks like the end of the stream")
+    let got = SocketCalls.peek(fd, into: &room)
+    if got > 0 { return .moved(got) }
+    if got == 0 { return .ended }
+    return step(of: .current, "recv")
+  }
+
   /// Reads into an array's elements, at most as many as it has.
   public static func read(_ fd: Int32, into room: inout [UInt8]) -> SocketStep {
     var span = room.mutableSpan

@@ -27,7 +27,7 @@ public final class TLSContext {
   /// Unsafe to the compiler as any pointer; safe because only this object frees it, in `deinit`.
   let pointer: OpaquePointer
   private let ring: TicketKeyRing?
-  private let keyUpdates = KeyUpdateCounter()
+  private let keyUpdates: KeyUpdateCounter
 
   /// Makes a context from PEM files.
   /// - Parameters:
@@ -35,10 +35,11 @@ public final class TLSContext {
   ///     that has none.
   ///   - privateKeyFile: the certificate's key, not encrypted.
   ///   - caFile: the authorities that we trust for the peer; several while one replaces another.
+  ///   - reconnects: for a server, the desk whose reconnect identities it takes.
   /// - Throws: a sentence that names the file.
   public init(
     role: TLSRole, certificateChainFile: String?, privateKeyFile: String?, caFile: String?,
-    options: TLSOptions = TLSOptions()
+    options: TLSOptions = TLSOptions(), reconnects: ReconnectDesk? = nil
   ) throws(TLSSetupError) {
     // OpenSSL writes with write(2): without this a peer that vanished would kill the process.
     Signals.ignoreBrokenPipe()
@@ -57,6 +58,9 @@ public final class TLSContext {
       unsafe try loadCredentials(
         chainFile: certificateChainFile, keyFile: privateKeyFile, caFile: caFile, into: pointer)
       unsafe try applySessionRules(options, role: role, ring: ring, to: pointer)
+      if let reconnects, unsafe !ExternalPSK.attach(reconnects, to: pointer) {
+        throw setupError("reconnect identities cannot be set up")
+      }
     } catch {
       unsafe SSL_CTX_free(pointer)
       throw error
@@ -65,6 +69,8 @@ public final class TLSContext {
     self.options = options
     self.ring = ring
     unsafe self.pointer = pointer
+    keyUpdates = KeyUpdateCounter(keepsNotes: options.detaches)
+    if options.detaches { unsafe TrafficNote.keep(in: pointer) }
     unsafe countKeyUpdates(in: pointer, on: keyUpdates)
     self.ownCertificate = unsafe SSL_CTX_get0_certificate(pointer).flatMap {
       unsafe PeerIdentity(certificate: $0)
@@ -120,7 +126,8 @@ private func applyRules(
       SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY))
   // One system call then fetches header and body of a record, and the next record if it is there.
-  unsafe copenssl_SSL_CTX_set_read_ahead(context, 1)
+  // A connection that is to be detached must leave the next record in the kernel.
+  unsafe copenssl_SSL_CTX_set_read_ahead(context, options.detaches ? 0 : 1)
   // Level 2: 112 bits of security; no RSA below 2048, no SHA-1, whatever openssl.cnf says.
   unsafe SSL_CTX_set_security_level(context, 2)
   unsafe copenssl_SSL_CTX_set_max_cert_list(context, options.certificateBytesMax)
@@ -196,7 +203,7 @@ private func applySessionRules(
     unsafe SSL_CTX_set_num_tickets(context, 0)
     return
   }
-  guard unsafe SSL_CTX_set_num_tickets(context, max(1, options.ticketsPerHandshake)) == 1,
+  guard unsafe SSL_CTX_set_num_tickets(context, max(0, options.ticketsPerHandshake)) == 1,
     unsafe TicketKeyRing.attach(ring, to: context)
   else { throw setupError("session tickets cannot be set up") }
 }

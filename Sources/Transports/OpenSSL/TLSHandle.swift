@@ -27,19 +27,28 @@ struct TLSHandle: ~Copyable {
   /// - Parameters:
   ///   - serverName: for a client, the name that the server must bear.
   ///   - session: for a client, a session to resume if it is any good.
+  ///   - reconnect: for a client, an identity to offer; the session is left out then.
+  ///   - credentials: what it proves itself with instead of the context's certificate.
   init(
-    _ context: TLSContext, fd: Int32, serverName: String?, session: [UInt8]?
+    _ context: TLSContext, fd: Int32, serverName: String?, session: [UInt8]?,
+    reconnect: ReconnectGrant? = nil, credentials: TLSCredentials? = nil
   ) throws(TransportError) {
     context.noteStaleErrors(ErrorQueue.clear())
     guard let ssl = unsafe SSL_new(context.pointer) else { throw setupFailure() }
     var isPrepared = unsafe SSL_set_fd(ssl, fd) == 1
+    if let credentials { isPrepared = unsafe credentials.apply(to: ssl) && isPrepared }
     switch context.role {
     case .server: unsafe SSL_set_accept_state(ssl)
     case .client:
       unsafe SSL_set_connect_state(ssl)
       let name = serverName.map(ServerName.init)
       if let name { isPrepared = unsafe name.demand(on: ssl) && isPrepared }
-      if let session { _ = unsafe NewSession.offer(session, to: ssl, expecting: name) }
+      // A server would look at the ticket first, which costs it more.
+      if let reconnect {
+        isPrepared = unsafe ExternalPSK.offer(reconnect, on: ssl) && isPrepared
+      } else if let session {
+        _ = unsafe NewSession.offer(session, to: ssl, expecting: name)
+      }
     }
     guard isPrepared else {
       unsafe SSL_free(ssl)
@@ -85,6 +94,9 @@ struct TLSHandle: ~Copyable {
   /// Whether the handshake resumed an earlier session.
   var resumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
 
+  /// How the peer proved itself in the handshake.
+  borrowing func proof() -> PeerProof { unsafe ExternalPSK.proof(of: ssl) }
+
   /// The protocol version and the cipher suite that were agreed, in OpenSSL's words.
   borrowing func agreement() -> String? {
     guard let version = unsafe SSL_get_version(ssl),
@@ -104,6 +116,11 @@ struct TLSHandle: ~Copyable {
   /// The certificate that was refused, if one was.
   borrowing func refusedPeer() -> PeerIdentity? {
     unsafe RefusalNote.certificate(on: ssl)
+  }
+
+  /// Lends the pointer to what lies in a file of its own.
+  borrowing func withPointer<Result>(_ body: (OpaquePointer) -> Result) -> Result {
+    unsafe body(ssl)
   }
 
   /// The session that arrived since the last call, as bytes.

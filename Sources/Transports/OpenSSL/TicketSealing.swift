@@ -24,7 +24,7 @@ final class TicketKeyRing {
       return false
     }
     return unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(context, sealOrOpenTicket) == 1
-      && SSL_CTX_set_session_ticket_cb(context, nil, judgeTicket, nil) == 1
+      && SSL_CTX_set_session_ticket_cb(context, TicketProof.write, judgeTicket, nil) == 1
   }
 
   static func of(_ ssl: OpaquePointer?) -> TicketKeyRing? {
@@ -100,13 +100,21 @@ private func setMACKey(_ mac: OpaquePointer?, _ key: [UInt8]) -> Bool {
   }
 }
 
-/// Judges a ticket that was opened: resumption must not outlive the certificate that it stands for.
-private let judgeTicket: SSL_CTX_decrypt_session_ticket_fn = { _, session, _, _, status, _ in
+/// Judges a ticket that was opened: resumption must not outlive the certificate that it stands for,
+/// nor put off for ever that it is shown again; and it must stand for one, where one is demanded.
+private let judgeTicket: SSL_CTX_decrypt_session_ticket_fn = { ssl, session, _, _, status, _ in
   guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW else {
     return SSL_TICKET_RETURN_IGNORE_RENEW
   }
-  if let peer = unsafe SSL_SESSION_get0_peer(session),
-    unsafe X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0
+  if let peer = unsafe SSL_SESSION_get0_peer(session) {
+    guard unsafe X509_cmp_current_time(X509_get0_notAfter(peer)) > 0 else {
+      return SSL_TICKET_RETURN_IGNORE_RENEW
+    }
+  } else if unsafe SSL_get_verify_mode(ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT != 0 {
+    return SSL_TICKET_RETURN_IGNORE_RENEW
+  }
+  if let desk = unsafe ExternalPSK.desk(of: ssl),
+    let shownAt = unsafe TicketProof.read(from: session), !desk.isFresh(shownAt: shownAt)
   {
     return SSL_TICKET_RETURN_IGNORE_RENEW
   }

@@ -11,6 +11,11 @@ import Transports
 final class FakeServer {
   private let listener: Listener
   private let context: TLSContext
+  /// Takes reconnect identities, and gives them out if it is told to.
+  private(set) var desk: ReconnectDesk?
+  var givesIdentities = false
+  /// How each handshake was proved.
+  private(set) var proofs: [PeerProof] = []
   private let pool = BlockPool(limit: 4_096)
   private var buffer = ReceiveBuffer()
   private(set) var channel: ByteChannel?
@@ -27,14 +32,21 @@ final class FakeServer {
 
   var address: String { listener.boundAddress.description }
 
-  init(_ site: TestSite, name: String = "mp1", asClient: ClientID? = nil) throws {
+  init(_ site: TestSite, name: String = "mp1", asClient: ClientID? = nil, tickets: Int = 1) throws {
     listener = try Listener(.loopback(port: 0))
     let files = try asClient.map { try site.client($0) } ?? site.server(name)
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: 1)
+    options.ticketsPerHandshake = tickets
+    let now = site.now.milliseconds / 1_000
+    let desk = ReconnectDesk(
+      keys: try ReconnectKeys.fresh(now: now),
+      rules: ReconnectRules(lifeSeconds: 86_400, proofSeconds: 604_800), audience: "S01",
+      wall: { now })
+    self.desk = desk
     context = try TLSContext(
       role: .server, certificateChainFile: files.certificate, privateKeyFile: files.key,
-      caFile: site.authorityFile, options: options)
+      caFile: site.authorityFile, options: options, reconnects: desk)
   }
 
   /// Does what can be done without waiting.
@@ -54,6 +66,7 @@ final class FakeServer {
       case .done:
         isOpen = true
         wasResumed = channel.resumed
+        if let proof = channel.readProof() { proofs.append(proof) }
       case .wouldBlock: return
       case .failed: return hangUp()
       }
@@ -62,7 +75,10 @@ final class FakeServer {
       buffer.withBytes { reader.append($0) }
       while let message = (try? reader.next()) ?? nil {
         messages.append(message)
-        if case .signIn(let signIn) = message, let reply = answer?(signIn) { send(reply) }
+        if case .signIn(let signIn) = message, let reply = answer?(signIn) {
+          send(reply)
+          if givesIdentities && signIn.takesReconnect { giveIdentity(to: signIn.clientID) }
+        }
       }
     }
     _ = channel.flush(now: .zero)
@@ -72,6 +88,23 @@ final class FakeServer {
     let frame = MessageCodec.encode(message)
     _ = channel?.enqueue(frame.span, now: .zero)
     _ = channel?.flush(now: .zero)
+  }
+
+  private func giveIdentity(to client: ClientID) {
+    guard let desk else { return }
+    let proven = ProvenClient(
+      subject: UInt128(client.bits.high) << 64 | UInt128(client.bits.low), notAfter: .max,
+      shownAt: desk.now)
+    guard let grant = desk.issue(for: proven) else { return }
+    send(
+      .reconnectIdentity(
+        ReconnectIdentity(
+          identity: grant.identity, key: grant.key, lifeSeconds: grant.lifeSeconds)))
+  }
+
+  /// Whether the last handshake was one with an identity.
+  var lastProofIsIdentity: Bool {
+    if case .reconnect(_?) = proofs.last { true } else { false }
   }
 
   func sendRaw(_ bytes: [UInt8]) {

@@ -20,6 +20,8 @@ struct SessionMachineTests {
           version: 1, serverID: ServerID(1), session: 1, serverTime: Sample.start,
           keepAliveSeconds: 900, crashWindowSeconds: 60, policyURL: ""))
     case .keepAlive: .keepAlive(KeepAlive(clock: Sample.start))
+    case .reconnectIdentity:
+      .reconnectIdentity(ReconnectIdentity(identity: [1], key: [], lifeSeconds: 1))
     case .pushTask:
       .pushTask(
         PushTask(

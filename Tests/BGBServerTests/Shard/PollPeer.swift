@@ -110,12 +110,15 @@ final class PollSession {
 
   /// Logs in and takes the answer.
   init(
-    _ harness: ShardHarness, _ client: UInt64, lines: [String] = [], fallback: [Message] = []
+    _ harness: ShardHarness, _ client: UInt64, lines: [String] = [], fallback: [Message] = [],
+    takesReconnect: Bool = false
   ) throws {
     self.harness = harness
     clientID = Sample.client(client)
     peer = try PollPeer(harness, clientID)
-    var body = MessageCodec.encode(.signIn(Sample.signIn(clientID)))
+    var signIn = Sample.signIn(clientID)
+    signIn.takesReconnect = takesReconnect
+    var body = MessageCodec.encode(.signIn(signIn))
     for message in fallback { body += MessageCodec.encode(message) }
     peer.post("/bgb/login", lines, body: body)
     sent = UInt64(body.count)

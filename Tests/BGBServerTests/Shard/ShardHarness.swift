@@ -53,13 +53,15 @@ final class TestSite {
     try file.append(Array(text.utf8))
   }
 
-  func serverContext(_ session: String) throws -> TLSContext {
+  func serverContext(_ session: String, _ desk: ReconnectDesk? = nil) throws -> TLSContext {
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: now.milliseconds / 1000)
     options.sessionContext = session
+    options.detaches = true
     return try TLSContext(
       role: .server, certificateChainFile: "\(folder)/server.crt",
-      privateKeyFile: "\(folder)/server.key", caFile: "\(folder)/ca.pem", options: options)
+      privateKeyFile: "\(folder)/server.key", caFile: "\(folder)/ca.pem", options: options,
+      reconnects: desk)
   }
 
   func clientContext(_ client: ClientID, days: Int = 30) throws -> TLSContext {
@@ -83,6 +85,7 @@ final class ShardHarness {
   let journalBox: Mailbox<JournalLetter>
   let siteBox: Mailbox<SiteLetter>
   private(set) var reports: [Report] = []
+  private(set) var tended: [ReconnectKeyFile] = []
   private(set) var statuses: [StatusMessage] = []
   private(set) var drains: [ServerDrain] = []
   private(set) var policyQuestions: [(token: Token, client: ClientID, entityTag: String?)] = []
@@ -91,7 +94,10 @@ final class ShardHarness {
   private(set) var journalled: [OutcomeRecord] = []
   private var segment: UInt64 = 1
 
-  init(_ change: (inout ShardSettings) -> Void = { _ in }) throws {
+  init(
+    _ change: (inout ShardSettings) -> Void = { _ in },
+    reconnects desk: (TimeSource) throws -> ReconnectDesk? = { _ in nil }
+  ) throws {
     time = ManualTime(wall: WallClock.nowMilliseconds())
     let now = WallTime(milliseconds: time.wall)
     site = try TestSite(now: now)
@@ -99,6 +105,7 @@ final class ShardHarness {
     journalBox = try Mailbox()
     siteBox = try Mailbox()
     var settings = ShardSettings()
+    settings.confirmsAtOnce = true
     change(&settings)
     let address = SocketAddress.loopback(port: 0)
     let listeners = [
@@ -110,13 +117,15 @@ final class ShardHarness {
     for entry in listeners {
       try StreamSocket.setBufferSizes(entry.listener.fd, send: 4_096, receive: nil)
     }
+    let desk = try desk(time.source)
     shard = try Shard(
       loop: try Loop(time: time.source), mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(site: try Sample.site(), serverID: ServerID(1), epoch: 5),
-      settings: settings, agentTLS: try site.serverContext("agent"),
+      settings: settings, agentTLS: try site.serverContext("agent", desk),
       httpsTLS: try site.serverContext("https"), listeners: listeners,
       log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       httpLog: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    shard.reconnects = desk
     shardBox.post(.recovered([], damaged: 0))
   }
 
@@ -136,6 +145,7 @@ final class ShardHarness {
         reports.append(report)
         shardBox.post(.reportDelivered(report.header.kind, sequence: report.header.sequence))
       case .policy(let token, let client, let tag): policyQuestions.append((token, client, tag))
+      case .tendReconnectKeys(let file): tended.append(file)
       case .status(let message): statuses.append(message)
       case .drain(let news): drains.append(news)
       case .end: continue
@@ -184,16 +194,23 @@ final class ShardHarness {
     try settle(with: agents)
   }
 
-  func agent(_ number: UInt64, days: Int = 30) throws -> TestAgent {
+  func agent(
+    _ number: UInt64, days: Int = 30, reconnect: ReconnectGrant? = nil
+  ) throws -> TestAgent {
     try TestAgent(
       Sample.client(number), site: site, port: shard.listeners[0].listener.boundAddress,
-      days: days, now: shard.loop.now)
+      days: days, now: shard.loop.now, reconnect: reconnect)
   }
 
   /// An agent that is signed in.
-  func signedIn(_ number: UInt64, days: Int = 30) throws -> TestAgent {
-    let agent = try agent(number, days: days)
-    agent.send(.signIn(Sample.signIn(agent.clientID)))
+  func signedIn(
+    _ number: UInt64, days: Int = 30, takesReconnect: Bool = false,
+    reconnect: ReconnectGrant? = nil
+  ) throws -> TestAgent {
+    let agent = try agent(number, days: days, reconnect: reconnect)
+    var signIn = Sample.signIn(agent.clientID)
+    signIn.takesReconnect = takesReconnect
+    agent.send(.signIn(signIn))
     try turn("welcome", with: [agent]) { agent.welcome != nil }
     return agent
   }
@@ -229,7 +246,7 @@ final class TestAgent {
 
   init(
     _ clientID: ClientID, site: TestSite, port: SocketAddress, days: Int, now: Ticks,
-    session: [UInt8]? = nil
+    session: [UInt8]? = nil, reconnect: ReconnectGrant? = nil
   ) throws {
     self.clientID = clientID
     self.now = now
@@ -238,7 +255,8 @@ final class TestAgent {
     try StreamSocket.setBufferSizes(socket.raw, send: nil, receive: 4_096)
     let context = try site.clientContext(clientID, days: days)
     let transport = try TLSTransport(
-      socket, context: context, serverName: "localhost", session: session)
+      socket, context: context, serverName: "localhost", session: session,
+      reconnect: reconnect)
     channel = ByteChannel(
       .tls(transport), token: Token(generation: 1, index: 0), pool: pool,
       outboundBytesMax: 1 << 20, now: now)
@@ -296,6 +314,15 @@ final class TestAgent {
   var refusals: [CloseCode] {
     received.compactMap {
       if case .refused(let refused) = $0 { CloseCode(rawValue: refused.code) } else { nil }
+    }
+  }
+
+  /// What it was given to come back with, oldest first.
+  var grants: [ReconnectGrant] {
+    received.compactMap {
+      guard case .reconnectIdentity(let given) = $0 else { return nil }
+      return ReconnectGrant(
+        identity: given.identity, key: given.key, lifeSeconds: given.lifeSeconds)
     }
   }
 

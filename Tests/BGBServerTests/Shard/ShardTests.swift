@@ -65,6 +65,29 @@ struct ShardTests {
     try harness.turn("confirmation", with: [agent]) { agent.stored == [1] }
   }
 
+  /// A confirmation waits for company: one frame for all that became durable, with the next one
+  /// that goes to the agent.
+  @Test func confirmationsTravelWithTheNextFrame() throws {
+    let harness = try ShardHarness { $0.confirmsAtOnce = false }
+    let agent = try harness.signedIn(1)
+    harness.shardBox.post(.task(try plan(harness, targets: 1)))
+    try harness.turn("push", with: [agent]) { agent.pushes.count == 1 }
+    for sequence in 1...5 as ClosedRange<UInt64> {
+      agent.send(
+        outcome(agent.pushes[0], sequence, sequence < 5 ? .started : .succeeded, at: harness.now))
+    }
+    try harness.turn("durable", with: [agent]) {
+      harness.shard.counters.outcomes == 5 && harness.shard.outcomes.unstoredCount == 0
+    }
+    try harness.settle(with: [agent])
+    #expect(agent.stored.isEmpty)
+    agent.send(.keepAlive(KeepAlive(clock: harness.now)))
+    try harness.turn("confirmation", with: [agent]) { !agent.stored.isEmpty }
+    agent.send(.keepAlive(KeepAlive(clock: harness.now)))
+    try harness.settle(with: [agent])
+    #expect(agent.stored == [5], "all at once, and once")
+  }
+
   @Test func anOutcomeThatCannotBeKeptEndsTheSessionInsteadOfBeingForgotten() throws {
     let harness = try ShardHarness { $0.unstoredOutcomesMax = 1 }
     harness.journalStores = false
@@ -200,15 +223,16 @@ struct ShardTests {
     #expect(agent.refusals == [.handshakeTimeout])
   }
 
-  @Test func whoNeverFinishesTheHandshakeIsCutAtTenSeconds() throws {
+  @Test func whoSaysNothingAtAllIsCutAtEightSeconds() throws {
     let harness = try ShardHarness()
     let socket = try StreamSocket.connect(to: harness.shard.listeners[0].listener.boundAddress)
     try harness.turn("accept") { harness.shard.connections.count == 1 }
-    try harness.pass(9_999)
+    try harness.pass(7_999)
     #expect(harness.shard.connections.count == 1)
+    #expect(harness.shard.handshakesUnderWay == 0, "no TLS object for somebody who says nothing")
     try harness.pass(1)
     #expect(harness.shard.connections.count == 0)
-    #expect(harness.shard.handshakesUnderWay == 0)
+    #expect(harness.shard.newcomers == 0)
     socket.close()
   }
 
@@ -225,6 +249,43 @@ struct ShardTests {
     }
     #expect(most <= 2)
     #expect(harness.shard.registry.onlineCount == 12)
+  }
+
+  /// Whoever begins handshakes and never ends them fills the places; those who wait get them after
+  /// two seconds and not after ten.
+  @Test func halvesOfHandshakesDoNotKeepTheirPlaces() throws {
+    let harness = try ShardHarness { $0.handshakesMax = 2 }
+    let stuck = try (1...2).map { try harness.agent($0) }
+    for agent in stuck { agent.turn() }
+    try harness.turn("they fill the places") { harness.shard.handshakesUnderWay == 2 }
+    let honest = try harness.agent(3)
+    honest.send(.signIn(Sample.signIn(honest.clientID)))
+    try harness.settle(with: [honest])
+    #expect(honest.welcome == nil)
+    #expect(harness.shard.newcomers == 3)
+    try harness.pass(1_999, with: [honest])
+    #expect(honest.welcome == nil)
+    try harness.pass(1, with: [honest])
+    try harness.turn("the honest one is in", with: [honest]) { honest.welcome != nil }
+    #expect(harness.shard.counters.handshakesCut >= 1)
+    #expect(harness.shard.newcomers + 1 >= harness.shard.handshakesUnderWay)
+    try harness.pass(10_000, with: [honest])
+    #expect(harness.shard.newcomers == 0)
+    #expect(harness.shard.handshakesUnderWay == 0)
+    #expect(honest.refusals.isEmpty)
+  }
+
+  @Test func aFullServerSaysWhenToComeAgain() throws {
+    let harness = try ShardHarness { $0.connectionsMax = 2 }
+    let first = try harness.signedIn(1)
+    let second = try harness.signedIn(2)
+    let third = try harness.agent(3)
+    third.send(.signIn(Sample.signIn(third.clientID)))
+    try harness.turn("refused", with: [first, second, third]) { !third.refusals.isEmpty }
+    #expect(third.refusals == [.overloaded])
+    let again = try harness.signedIn(1)
+    #expect(again.refusals.isEmpty, "who is here already replaces itself")
+    #expect(harness.shard.registry.onlineCount == 2)
   }
 
   @Test func aCertificateThatExpiresEndsTheSession() throws {

@@ -40,8 +40,8 @@ struct PolicyDocumentTests {
 
   @Test func tasksComeWithTheClientsOwnProof() throws {
     let plan = try Sample.plan(targets: 5)
-    let targets = zip(plan.resources, plan.clients).map {
-      TargetRecord(resourceID: $0, clientID: $1)
+    let targets = plan.clients.enumerated().map {
+      TargetRecord(resourceID: ResourceID(UInt32($0 + 1)), clientID: $1)
     }
     var bundle = bundle("base")
     bundle.tasks = [(plan.record, targets)]

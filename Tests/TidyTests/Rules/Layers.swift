@@ -9,7 +9,7 @@ enum Layers {
 
   /// Bytes: knows nothing of BGB.
   static let bytes: Set<String> = [
-    "CEpollShim", "COpenSSL", "CCurl", "Reactor", "Transports", "HTTPClient",
+    "CEpollShim", "COpenSSL", "CCurl", "Reactor", "Transports", "HTTPClient", "SwarmPeers",
   ]
   /// Meaning: knows nothing of sockets or threads.
   static let meaning: Set<String> = [
@@ -18,7 +18,9 @@ enum Layers {
   /// Manners of a service: knows neither half.
   static let manners: Set<String> = ["ServiceLog", "ServiceSettings"]
   /// The libraries of the programs: the only row that knows both halves.
-  static let libraries: Set<String> = ["BGBServer", "BGBAgent", "BGBManager", "BGBConsole"]
+  static let libraries: Set<String> = [
+    "BGBServer", "BGBAgent", "BGBManager", "BGBConsole", "SwarmKit",
+  ]
   /// C headers that both halves may translate: OpenSSL is a library, not a socket.
   static let shared: Set<String> = ["COpenSSL"]
   /// What comes with the toolchain.

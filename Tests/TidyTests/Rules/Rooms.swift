@@ -45,6 +45,9 @@ enum Rooms {
       path: "Sources/BGBConsole/Kernel/",
       reason: "the terminal, files and the environment of the command line"),
     Room(
+      path: "Benchmarks/Swarm/Kernel/",
+      reason: "child processes with pipes and the counters of /proc, for the storm laboratory"),
+    Room(
       path: "Benchmarks/Micro/",
       reason: "measures C rivals beside our parts; runs on a developer's machine only"),
   ]

@@ -10,9 +10,11 @@ final class ConnectedPair {
   let client: ByteChannel
   let server: ByteChannel
   let pool = BlockPool(limit: 1024)
+  private let tables: DetachedTables
   private let site: Site?
 
   init(_ kind: TransportKind) throws {
+    tables = try DetachedTables()
     let (nearNumber, farNumber) = try tcpPair()
     let near = Descriptor(owning: nearNumber)
     let far = Descriptor(owning: farNumber)
@@ -21,15 +23,19 @@ final class ConnectedPair {
       site = nil
       client = channel(.plain(PlainTransport(near)), pool)
       server = channel(.plain(PlainTransport(far)), pool)
-    case .tls:
+    case .tls, .detachedServer, .detachedClient, .detached:
       let site = Site()
       self.site = site
+      var options = TLSOptions()
+      options.detaches = true
       client = channel(
-        .tls(try TLSTransport(near, context: try site.clientContext(), serverName: "mp.test")), pool
-      )
-      server = channel(.tls(try TLSTransport(far, context: try site.serverContext())), pool)
+        .tls(
+          try TLSTransport(near, context: try site.clientContext(options), serverName: "mp.test")),
+        pool)
+      server = channel(.tls(try TLSTransport(far, context: try site.serverContext(options))), pool)
     }
     try connect(client, server)
+    tables.detach(kind, client: client, server: server)
   }
 }
 

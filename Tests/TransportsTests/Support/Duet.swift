@@ -7,9 +7,37 @@ import Testing
 
 /// The transports that the contract holds for.
 enum TransportKind: CaseIterable, CustomTestStringConvertible {
-  case plain, tls
+  case plain, tls, detachedServer, detachedClient, detached
 
-  var testDescription: String { self == .plain ? "plain" : "TLS" }
+  var testDescription: String {
+    switch self {
+    case .plain: "plain"
+    case .tls: "TLS"
+    case .detachedServer: "TLS, the server detached"
+    case .detachedClient: "TLS, the client detached"
+    case .detached: "TLS, both detached"
+    }
+  }
+
+  var detachesServer: Bool { self == .detachedServer || self == .detached }
+  var detachesClient: Bool { self == .detachedClient || self == .detached }
+}
+
+/// Both ends' tables; which are used depends on the kind.
+struct DetachedTables {
+  let server: DetachedTable
+  let client: DetachedTable
+
+  init() throws {
+    server = try #require(DetachedTable(limit: 16))
+    client = try #require(DetachedTable(limit: 16))
+  }
+
+  /// Detaches what the kind says, after the handshake.
+  func detach(_ kind: TransportKind, client near: ByteChannel, server far: ByteChannel) {
+    if kind.detachesServer { #expect(far.detach(into: server) == .detached) }
+    if kind.detachesClient { #expect(near.detach(into: client) == .detached) }
+  }
 }
 
 /// A client and a server, connected by a ``Wire``.
@@ -19,13 +47,17 @@ final class Duet {
   let server: ByteChannel
   let pool = BlockPool(limit: 4096)
   let now = Ticks(milliseconds: 1000)
+  let tables: DetachedTables
+  private let kind: TransportKind
   private let site: Site?
   private var buffer: ReceiveBuffer
 
   init(
     _ kind: TransportKind, outboundBytesMax: Int = 4 << 20, receiveBytes: Int = 65536,
-    serverOptions: TLSOptions = TLSOptions()
+    serverOptions: TLSOptions = TLSOptions(), clientOptions: TLSOptions = TLSOptions()
   ) throws {
+    self.kind = kind
+    tables = try DetachedTables()
     let (wire, clientSocket, serverSocket) = Wire.make()
     self.wire = wire
     let clientEnd = Descriptor(owning: clientSocket)
@@ -37,10 +69,15 @@ final class Duet {
       site = nil
       near = .plain(PlainTransport(clientEnd))
       far = .plain(PlainTransport(serverEnd))
-    case .tls:
+    case .tls, .detachedServer, .detachedClient, .detached:
       let site = Site()
+      var clientOptions = clientOptions
+      var serverOptions = serverOptions
+      clientOptions.detaches = kind.detachesClient
+      serverOptions.detaches = kind.detachesServer
       near = .tls(
-        try TLSTransport(clientEnd, context: try site.clientContext(), serverName: "mp.test"))
+        try TLSTransport(
+          clientEnd, context: try site.clientContext(clientOptions), serverName: "mp.test"))
       far = .tls(try TLSTransport(serverEnd, context: try site.serverContext(serverOptions)))
       self.site = site
     }
@@ -60,7 +97,10 @@ final class Duet {
     for _ in 0..<100_000 {
       clientStep = client.handshake()
       serverStep = server.handshake()
-      if clientStep == .done && serverStep == .done { return }
+      if clientStep == .done && serverStep == .done {
+        tables.detach(kind, client: client, server: server)
+        return
+      }
       if case .failed(let error) = clientStep { throw error }
       if case .failed(let error) = serverStep { throw error }
       wire.carry(.toServer, atMost: bytesAtATime)

@@ -36,6 +36,12 @@ func awaitReady(_ wishes: (fd: Int32, readiness: Readiness)...) throws {
   guard poll(&polled, nfds_t(polled.count), 10_000) > 0 else { throw NothingHappened() }
 }
 
+/// The file behind a descriptor; nil if it is not open.
+func inode(_ fd: Int32) -> UInt64? {
+  var facts = stat()
+  return fstat(fd, &facts) == 0 ? UInt64(facts.st_ino) : nil
+}
+
 /// Whether a descriptor is ready at this moment.
 func isReady(_ fd: Int32, _ readiness: Readiness) -> Bool {
   let events: Int32 = readiness.contains(.writable) ? POLLOUT : POLLIN

@@ -1,0 +1,50 @@
+// The last step of TLS 1.3's key schedule (RFC 8446, 7.1 and 7.3): from a traffic secret to a key,
+// a vector, and the secret after a key update. Every output fits into one digest, so HKDF-Expand is
+// a single HMAC of the label with a counter of one behind it.
+import COpenSSL
+
+enum KeySchedule {
+  /// The most bytes of label text that we use: `traffic upd`.
+  private static let labelBytesMax = 16
+
+  /// HKDF-Expand-Label with an empty context.
+  ///
+  /// - Precondition: `output` is no longer than the digest of the suite's hash.
+  static func expand(
+    _ suite: CipherSuite, secret: UnsafeRawBufferPointer, label: StaticString,
+    into output: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    let digest = unsafe suite == .aes256 ? EVP_sha384() : EVP_sha256()
+    let prefix: StaticString = "tls13 "
+    precondition(label.utf8CodeUnitCount <= labelBytesMax, "a label of ours is short")
+    precondition(output.count <= suite.secretBytes, "one block of HKDF gives one digest")
+    let labelCount = prefix.utf8CodeUnitCount + label.utf8CodeUnitCount
+    let count = 2 + 1 + labelCount + 1 + 1
+    return unsafe withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { room in
+      unsafe room[0] = UInt8(output.count >> 8)
+      unsafe room[1] = UInt8(truncatingIfNeeded: output.count)
+      unsafe room[2] = UInt8(labelCount)
+      var end = 3
+      for text in [prefix, label] {
+        for offset in 0..<text.utf8CodeUnitCount {
+          unsafe room[end] = text.utf8Start[offset]
+          end += 1
+        }
+      }
+      unsafe room[end] = 0
+      unsafe room[end + 1] = 1
+      let block = unsafe UnsafeMutableRawBufferPointer(rebasing: room[64..<128])
+      defer { unsafe OPENSSL_cleanse(block.baseAddress, block.count) }
+      var size: UInt32 = 0
+      guard
+        unsafe HMAC(
+          digest, secret.baseAddress, Int32(secret.count),
+          room.baseAddress?.assumingMemoryBound(to: UInt8.self), count,
+          block.baseAddress?.assumingMemoryBound(to: UInt8.self), &size) != nil,
+        Int(size) >= output.count
+      else { return false }
+      unsafe output.copyMemory(from: UnsafeRawBufferPointer(rebasing: block[..<output.count]))
+      return true
+    }
+  }
+}

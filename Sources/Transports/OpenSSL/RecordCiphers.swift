@@ -1,0 +1,185 @@
+// Sealing and opening of single records with OpenSSL's AEADs. One cipher context for each suite and
+// way serves all connections of a table: it is keyed anew for each record, from the slot, unless
+// the record before was of the same slot under the same key.
+//
+// The algorithms are OpenSSL's; ours are the nonce, the header as associated data, and the content
+// type behind the content (RFC 8446, 5.2 to 5.4).
+import COpenSSL
+
+/// What a record turned out to hold.
+enum OpenedRecord: Equatable {
+  /// So many bytes of this content type at the start of the room; padding is gone.
+  case content(type: UInt8, count: Int)
+  /// It was not sealed by the peer, or was altered.
+  case forged
+  /// Nothing but padding.
+  case untyped
+}
+
+/// The cipher contexts of one table.
+///
+/// `@safe`: each context is made and freed here alone, and every length is checked before a call.
+@safe
+final class RecordCiphers {
+  /// One context and whose key it has.
+  @safe private struct Machine {
+    let context: OpaquePointer
+    /// The slot whose key the context has; nil after that key has changed or gone.
+    var keyedFor: SlotName?
+  }
+
+  private var machines: [Machine] = []
+
+  /// Fetches the algorithms once; nil if OpenSSL does not have one of them.
+  init?() {
+    for suite in CipherSuite.allCases {
+      let algorithm =
+        switch suite {
+        case .aes128: "AES-128-GCM"
+        case .aes256: "AES-256-GCM"
+        case .chacha20: "ChaCha20-Poly1305"
+        }
+      guard let cipher = unsafe EVP_CIPHER_fetch(nil, algorithm, nil) else { return nil }
+      defer { unsafe EVP_CIPHER_free(cipher) }
+      for way in [RecordWay.read, .write] {
+        guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
+        unsafe machines.append(Machine(context: context))
+        guard
+          unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, Int32(way.rawValue), nil) == 1
+        else { return nil }
+      }
+    }
+  }
+
+  deinit {
+    for machine in machines { unsafe EVP_CIPHER_CTX_free(machine.context) }
+  }
+
+  private static func index(_ suite: CipherSuite, _ way: RecordWay) -> Int {
+    Int(suite.rawValue) * 2 + way.rawValue
+  }
+
+  /// Forgets the key of a slot, whose keys have changed or go.
+  func forget(_ name: SlotName) {
+    for way in [RecordWay.read, .write] {
+      let index = Self.index(name.suite, way)
+      guard machines[index].keyedFor == name else { continue }
+      machines[index].keyedFor = nil
+      // An empty key takes the place of the real one, whose schedule would else stay in memory.
+      let nothing = [UInt8](repeating: 0, count: 32)
+      _ = unsafe EVP_CipherInit_ex2(
+        machines[index].context, nil, nothing, nothing, Int32(way.rawValue), nil)
+    }
+  }
+
+  /// Readies the context for the slot's next record, and counts the record.
+  private func begin(_ slots: DetachedSlots, _ name: SlotName, _ way: RecordWay) -> OpaquePointer? {
+    let index = Self.index(name.suite, way)
+    let sequence = slots.sequence(name, way)
+    guard sequence < .max else { return nil }
+    let vector = unsafe slots.vector(name, way)
+    var nonce:
+      (
+        UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8
+      ) = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    let done = unsafe withUnsafeMutableBytes(of: &nonce) { nonce in
+      unsafe nonce.copyMemory(from: UnsafeRawBufferPointer(vector))
+      for place in 0..<4 {
+        unsafe nonce[11 - place] ^= UInt8(truncatingIfNeeded: sequence >> (8 * UInt32(place)))
+      }
+      let machine = machines[index]
+      let isKeyed = machine.keyedFor == name
+      let key = unsafe slots.key(name, way).baseAddress?.assumingMemoryBound(to: UInt8.self)
+      return unsafe EVP_CipherInit_ex2(
+        machine.context, nil, isKeyed ? nil : key,
+        nonce.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(way.rawValue), nil)
+    }
+    guard done == 1 else {
+      machines[index].keyedFor = nil
+      return nil
+    }
+    machines[index].keyedFor = name
+    slots.setSequence(name, way, sequence + 1)
+    return unsafe machines[index].context
+  }
+
+  /// Seals one record at `offset` of the room.
+  ///
+  /// - Returns: the bytes of the whole record; nil if OpenSSL or the counter refuses, after which
+  ///   the connection is lost.
+  /// - Precondition: the content is at most 2^14 bytes, and the record fits.
+  func seal(
+    _ slots: DetachedSlots, _ name: SlotName, type: UInt8, _ content: Span<UInt8>,
+    into room: inout [UInt8], at offset: Int
+  ) -> Int? {
+    let inner = content.count + 1
+    let size = RecordLimits.headerBytes + inner + CipherSuite.tagBytes
+    precondition(content.count <= RecordLimits.contentBytesMax, "content of one record")
+    precondition(offset >= 0, "an offset is not negative")
+    precondition(room.count - offset >= size, "room for the record")
+    guard let context = unsafe begin(slots, name, .write) else { return nil }
+    let sealed = unsafe room.withUnsafeMutableBytes { room -> Bool in
+      guard let start = room.baseAddress else { return false }
+      let record = unsafe (start + offset).assumingMemoryBound(to: UInt8.self)
+      RecordHeader.write(bodyBytes: inner + CipherSuite.tagBytes) { unsafe record[$0] = $1 }
+      let body = unsafe record + RecordLimits.headerBytes
+      unsafe content.withUnsafeBufferPointer { content in
+        guard let from = content.baseAddress else { return }
+        unsafe body.update(from: from, count: content.count)
+      }
+      unsafe body[content.count] = type
+      var count: Int32 = 0
+      return unsafe EVP_EncryptUpdate(
+        context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
+        && EVP_EncryptUpdate(context, body, &count, body, Int32(inner)) == 1
+        && EVP_EncryptFinal_ex(context, body + inner, &count) == 1
+        && EVP_CIPHER_CTX_ctrl(
+          context, EVP_CTRL_AEAD_GET_TAG, Int32(CipherSuite.tagBytes), body + inner) == 1
+    }
+    return sealed ? size : nil
+  }
+
+  /// Opens one whole record in `bytes`, its header included, into the start of the room.
+  ///
+  /// The room holds nothing of worth unless the answer is content.
+  /// - Precondition: the body is a tag at least, and the room takes all of it but the tag.
+  func open(
+    _ slots: DetachedSlots, _ name: SlotName, _ bytes: [UInt8], _ record: Range<Int>,
+    into room: inout MutableSpan<UInt8>
+  ) -> OpenedRecord {
+    let inner = record.count - RecordLimits.headerBytes - CipherSuite.tagBytes
+    precondition(inner >= 0, "a record has a header and a tag")
+    precondition(record.upperBound <= bytes.count, "the record lies in the bytes")
+    precondition(room.count >= inner, "room for the content and its type")
+    guard let context = unsafe begin(slots, name, .read) else { return .forged }
+    return unsafe bytes.withUnsafeBufferPointer { bytes -> OpenedRecord in
+      unsafe room.withUnsafeMutableBufferPointer { room -> OpenedRecord in
+        guard let start = bytes.baseAddress else { return .forged }
+        let record = unsafe start + record.lowerBound
+        let body = unsafe record + RecordLimits.headerBytes
+        // OpenSSL takes the tag as a pointer to change, and only reads it.
+        let tag = unsafe UnsafeMutableRawPointer(mutating: body + inner)
+        var count: Int32 = 0
+        var last: UInt8 = 0
+        let isGenuine =
+          unsafe EVP_CIPHER_CTX_ctrl(
+            context, EVP_CTRL_AEAD_SET_TAG, Int32(CipherSuite.tagBytes), tag) == 1
+          && EVP_DecryptUpdate(context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
+          && (inner == 0
+            || EVP_DecryptUpdate(context, room.baseAddress, &count, body, Int32(inner)) == 1)
+          && EVP_DecryptFinal_ex(context, &last, &count) == 1
+        guard isGenuine else {
+          ERR_clear_error()
+          return .forged
+        }
+        var end = inner
+        while unsafe end > 0 && room[end - 1] == 0 { end -= 1 }
+        guard end > 0 else { return .untyped }
+        return .content(type: unsafe room[end - 1], count: end - 1)
+      }
+    }
+  }
+}
+
+@available(*, unavailable)
+extension RecordCiphers: Sendable {}
