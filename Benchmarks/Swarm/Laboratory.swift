@@ -130,7 +130,7 @@ final class Laboratory {
       let grown = online.total(\.resident) - crew.emptyBytes
       figures["swarm.rssPerSession"] = Double(grown) / Double(max(1, crew.sessions))
     }
-    figures["unstored"] = Double(tally[.ended] - tally[.stored])
+    figures["undone"] = Double(tally[.received] - tally[.ended])
     addOperationFigures()
     for storm in storms { figures.merge(storm.figures) { $1 } }
   }
