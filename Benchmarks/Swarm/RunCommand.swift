@@ -239,7 +239,7 @@ extension SwarmCommand.Run {
       ("restMilliseconds", "\(restMilliseconds)"), ("storm", storm.rawValue),
       ("stormBy", stormBy.rawValue), ("storms", "\(storms)"),
       ("pushDuring", pushDuring ? "yes" : "no"), ("connecting", "\(session.connecting)"),
-      ("tickets", session.noTickets ? "no" : "yes"),
+      ("comeback", session.comeback.rawValue),
       ("detached", session.attached ? "no" : "yes"),
     ]
   }

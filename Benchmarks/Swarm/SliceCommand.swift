@@ -10,6 +10,16 @@ import Glibc
 import Reactor
 import SwarmKit
 
+/// What a session proves itself with when it comes back.
+enum Comeback: String, ExpressibleByArgument, CaseIterable {
+  /// The reconnect identity that the server gave it.
+  case identity
+  /// A TLS session ticket.
+  case ticket
+  /// Its certificate.
+  case full
+}
+
 /// What the sessions of a run and of its children connect to, and as whom.
 struct SessionOptions: ParsableArguments {
   @Option(help: "A server, HOST:PORT; give it again for more.")
@@ -24,8 +34,8 @@ struct SessionOptions: ParsableArguments {
   @Option(help: "Sessions that share a source address of 127.0.0.0/8.")
   var sessionsPerAddress = 1
 
-  @Flag(help: "Keep no TLS sessions: each reconnect is a full handshake.")
-  var noTickets = false
+  @Option(help: "How sessions reconnect: identity (as agents do), ticket, or full.")
+  var comeback = Comeback.identity
 
   @Flag(help: "Keep OpenSSL's objects after sign-in instead of detaching them.")
   var attached = false
@@ -38,7 +48,7 @@ struct SessionOptions: ParsableArguments {
     if let clients { all += ["--clients", clients] }
     all += ["--connecting", String(connecting)]
     all += ["--sessions-per-address", String(sessionsPerAddress)]
-    if noTickets { all.append("--no-tickets") }
+    all += ["--comeback", comeback.rawValue]
     if attached { all.append("--attached") }
     return all
   }
@@ -143,7 +153,9 @@ final class SliceRun {
       configuration.transport = .tcp
       configuration.fleet = source.agentFleet()
       configuration.attemptsMax = max(1, options.session.connecting)
-      configuration.keepsSessions = !options.session.noTickets
+      // A ticket is 2 KB a session, and an agent that has an identity does not use it.
+      configuration.keepsSessions = options.session.comeback == .ticket
+      configuration.takesReconnect = options.session.comeback == .identity
       configuration.detaches = !options.session.attached
       configuration.drainMilliseconds = 1_000
       // Short turns, for a receipt is noted at the end of its turn.

@@ -156,6 +156,7 @@ final class SliceLedger {
   static func kind(of reason: DisconnectReason) -> String {
     switch reason {
     case .attemptTimedOut: "timeout"
+    case .lost(let error) where error.errno != 0: "errno.\(error.errno)"
     case .lost(let error): "transport.\(error.kind)"
     case .unreachable(let error): "errno.\(error.rawValue)"
     case .unresolved: "unresolved"
