@@ -28,8 +28,8 @@ final class Crew {
   private(set) var isInterrupted = false
   /// Tasks that sessions got, in the order they came.
   private(set) var tasks: [String] = []
-  /// Stored outcomes before the operation that is under way.
-  var storedBefore = 0
+  /// Ended tasks before the operation that is under way.
+  var endedBefore = 0
   /// Received tasks before it.
   var receivedBefore = 0
   /// Resident memory of all processes before they made their sessions, in bytes.
@@ -166,7 +166,7 @@ final class Crew {
     var line = sum.progress(
       task: tasks.isEmpty
         ? nil
-        : (tasks.count, sum[.received] - receivedBefore, sum[.stored] - storedBefore))
+        : (tasks.count, sum[.received] - receivedBefore, sum[.ended] - endedBefore))
     if !activity.isEmpty { line += " | \(activity)" }
     StandardError.write(isTerminal && !isLast ? "\r\u{1B}[K" + line : line + "\n")
   }
