@@ -130,7 +130,8 @@ final class Laboratory {
       let grown = online.total(\.resident) - crew.emptyBytes
       figures["swarm.rssPerSession"] = Double(grown) / Double(max(1, crew.sessions))
     }
-    figures["undone"] = Double(tally[.received] - tally[.ended])
+    let finished = operations.filter { $0.status == 0 }
+    figures["database.missing"] = Double(finished.map { $0.received - $0.succeeded }.max() ?? 0)
     addOperationFigures()
     for storm in storms { figures.merge(storm.figures) { $1 } }
   }
