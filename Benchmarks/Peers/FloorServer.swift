@@ -11,6 +11,8 @@ public struct FloorPlan: Sendable {
   public var address = "127.0.0.1:0"
   /// Tickets that it gives out after a full handshake.
   public var tickets = 0
+  /// Whether connections go on without OpenSSL's object after the handshake.
+  public var detaches = false
   /// Its certificate.
   public var certificateFile = ""
   /// The certificate's key.
@@ -40,6 +42,7 @@ public final class FloorServer {
   private let loop: Loop
   private let listener: Listener
   private let context: TLSContext
+  private let detached: DetachedTable?
   private let pool = BlockPool(limit: 100_000)
   private var buffer = ReceiveBuffer()
   private var connections = SlotTable<Connection>(limit: 1 << 20)
@@ -58,6 +61,8 @@ public final class FloorServer {
     do {
       _ = try ProcessLimits.raiseOpenFiles()
       var options = TLSOptions()
+      options.detaches = plan.detaches
+      detached = plan.detaches ? DetachedTable(limit: 1 << 20) : nil
       if plan.tickets > 0 {
         options.ticketKeys = try .fresh(now: WallClock.nowMilliseconds() / 1_000)
         options.ticketsPerHandshake = plan.tickets
@@ -134,9 +139,16 @@ public final class FloorServer {
         transport, token: connection.token, pool: pool, outboundBytesMax: 16 << 20, now: loop.now)
       connection.channel = channel
       try? loop.poller.remove(raw)
+      detach(channel)
       try? channel.settle(loop.poller)
       if channel.hasLeftovers { leftovers.append(connection.token) }
     }
+  }
+
+  /// Frees OpenSSL's object, as soon as nothing lies in it any more.
+  private func detach(_ channel: ByteChannel) {
+    guard let detached, !channel.isDetached else { return }
+    _ = channel.detach(into: detached)
   }
 
   private func receive(_ connection: Connection) {
@@ -152,6 +164,8 @@ public final class FloorServer {
       guard let taken = take(arrived, on: connection) else { return close(connection) }
       connection.partial = taken == arrived.count ? [] : Array(arrived[taken...])
     }
+    guard connections.peek(connection.token) != nil else { return }
+    detach(channel)
     if channel.hasLeftovers { leftovers.append(connection.token) }
     try? channel.settle(loop.poller)
   }

@@ -43,67 +43,89 @@ public struct HandshakeCost: ~Copyable {
     self.folder = folder
   }
 
+  private struct Variant {
+    let name: String
+    var tickets = 0
+    var mutual = true
+    var resumes = false
+    var reconnects = false
+  }
+
+  private static let variants = [
+    Variant(name: "mutual, no ticket given"),
+    Variant(name: "mutual, one ticket given", tickets: 1),
+    Variant(name: "server's certificate only", mutual: false),
+    Variant(name: "mutual, by ticket, and a new one given", tickets: 1, resumes: true),
+    Variant(name: "by reconnect identity (external PSK)", reconnects: true),
+  ]
+
   /// All variants, so many rounds of a hundred each.
   public func run(rounds: Int) throws(PeerLabError) -> [Row] {
     do {
-      return [
-        try measure("mutual, no ticket given", tickets: 0, mutual: true, resume: false, rounds),
-        try measure("mutual, one ticket given", tickets: 1, mutual: true, resume: false, rounds),
-        try measure("server's certificate only", tickets: 0, mutual: false, resume: false, rounds),
-        try measure(
-          "mutual, by ticket, and a new one", tickets: 1, mutual: true, resume: true, rounds),
-      ]
+      return try Self.variants.map { try measure($0, rounds) }
     } catch {
       throw PeerLabError("\(error)")
     }
   }
 
-  private func measure(
-    _ name: String, tickets: Int, mutual: Bool, resume: Bool, _ rounds: Int
-  ) throws -> Row {
+  private func measure(_ variant: Variant, _ rounds: Int) throws -> Row {
+    let now = WallClock.nowMilliseconds() / 1_000
     var options = TLSOptions()
-    if !mutual { options.peerCertificate = .ignored }
-    if tickets > 0 {
-      options.ticketKeys = try .fresh(now: WallClock.nowMilliseconds() / 1_000)
-      options.ticketsPerHandshake = tickets
+    if !variant.mutual { options.peerCertificate = .ignored }
+    if variant.tickets > 0 {
+      options.ticketKeys = try .fresh(now: now)
+      options.ticketsPerHandshake = variant.tickets
     }
+    let desk = ReconnectDesk(
+      keys: try .fresh(now: now), rules: ReconnectRules(lifeSeconds: 86_400, proofSeconds: 86_400),
+      audience: "floor", wall: { now })
+    let grant = desk.issue(for: ProvenClient(subject: 1, notAfter: now + 86_400, shownAt: now))
     let server = try TLSContext(
       role: .server, certificateChainFile: plan.certificateFile, privateKeyFile: plan.keyFile,
-      caFile: plan.authorityFile, options: options)
+      caFile: plan.authorityFile, options: options, reconnects: variant.reconnects ? desk : nil)
     let client = try TLSContext(
-      role: .client, certificateChainFile: mutual ? clientCertificateFile : nil,
-      privateKeyFile: mutual ? clientKeyFile : nil, caFile: plan.authorityFile)
+      role: .client, certificateChainFile: variant.mutual ? clientCertificateFile : nil,
+      privateKeyFile: variant.mutual ? clientKeyFile : nil, caFile: plan.authorityFile)
     let path = "\(folder)/handshake.socket"
     try? Folder.remove(path)
     let listener = try Listener(.unix(path: path))
     defer { try? Folder.remove(path) }
-    var session: [UInt8]?
-    var spent: UInt64 = 0
-    var isResumed = try shakeHands(listener, server, client, &session, keep: true, &spent)
+    var pair = Pair(
+      listener: listener, server: server, client: client, keepsSession: variant.resumes,
+      grant: variant.reconnects ? grant : nil)
+    var isResumed = try pair.shakeHands()
     var results: [Double] = []
     for _ in 0..<max(1, rounds) {
-      spent = 0
-      for _ in 0..<100 {
-        if !resume { session = nil }
-        isResumed = try shakeHands(listener, server, client, &session, keep: resume, &spent)
-      }
-      results.append(Double(spent) / 100_000)
+      pair.spent = 0
+      for _ in 0..<100 { isResumed = try pair.shakeHands() }
+      results.append(Double(pair.spent) / 100_000)
     }
     results.sort()
     return Row(
-      name: name, best: results[0], median: percentile(results, 500) ?? 0, resumed: isResumed)
+      name: variant.name, best: results[0], median: percentile(results, 500) ?? 0,
+      resumed: isResumed)
   }
+}
+
+/// A client and a server that meet again and again.
+private struct Pair {
+  let listener: Listener
+  let server: TLSContext
+  let client: TLSContext
+  let keepsSession: Bool
+  let grant: ReconnectGrant?
+  var session: [UInt8]?
+  /// Nanoseconds of CPU in the server's calls.
+  var spent: UInt64 = 0
 
   /// One handshake; adds the server's CPU and says whether it was resumed.
-  private func shakeHands(
-    _ listener: Listener, _ server: TLSContext, _ client: TLSContext, _ session: inout [UInt8]?,
-    keep: Bool, _ spent: inout UInt64
-  ) throws -> Bool {
+  mutating func shakeHands() throws -> Bool {
     let near = try StreamSocket.connect(to: listener.boundAddress)
     guard case .accepted(let far, _) = listener.accept() else {
       throw PeerLabError("nobody came to the Unix socket")
     }
-    var clientEnd = Transport.tls(try TLSTransport(near, context: client, session: session))
+    var clientEnd = Transport.tls(
+      try TLSTransport(near, context: client, session: session, reconnect: grant))
     var begin = clinux_thread_cpu_nanoseconds()
     var serverEnd = Transport.tls(try TLSTransport(far, context: server))
     spent += clinux_thread_cpu_nanoseconds() - begin
@@ -116,7 +138,7 @@ public struct HandshakeCost: ~Copyable {
       if case .failed(let error) = serverStep { throw error }
       if clientStep == .done && serverStep == .done { break }
     }
-    if keep {
+    if keepsSession {
       var buffer = ReceiveBuffer(capacity: 1_024)
       _ = clientEnd.read(into: &buffer)
       if let fresh = clientEnd.takeNewSession() { session = fresh }

@@ -28,7 +28,7 @@ final class Crew {
   private(set) var isInterrupted = false
   /// Tasks that sessions got, in the order they came.
   private(set) var tasks: [String] = []
-  /// Ended tasks before the operation that is under way.
+  /// Stored outcomes before the operation that is under way.
   var endedBefore = 0
   /// Received tasks before it.
   var receivedBefore = 0

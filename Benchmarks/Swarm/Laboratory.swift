@@ -132,6 +132,7 @@ final class Laboratory {
     }
     let finished = operations.filter { $0.status == 0 }
     figures["database.missing"] = Double(finished.map { $0.received - $0.succeeded }.max() ?? 0)
+    figures["undone"] = Double(tally[.received] - tally[.ended])
     addOperationFigures()
     for storm in storms { figures.merge(storm.figures) { $1 } }
   }

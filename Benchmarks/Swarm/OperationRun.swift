@@ -18,15 +18,15 @@ struct OperationRun {
   var taskID = ""
   /// The console's exit status; nil when it did not end in time.
   var status: Int32?
-  /// Sessions that got it, and outcomes that the servers confirmed meanwhile: over TCP a
-  /// confirmation waits for the next thing that is sent.
+  /// Sessions that got it, and outcomes that the servers confirmed, meanwhile.
   var received = 0
   var stored = 0
   /// Outcomes in the database, by the console.
   var succeeded = 0
-  /// Milliseconds from the command until every session had it, and until the console ended; nil
-  /// when that did not come about.
+  /// Milliseconds from the command until every session had it, every outcome was confirmed, and the
+  /// console ended; nil when that did not come about.
   var allReceived: Double?
+  var allStored: Double?
   var ended: Double?
   /// Times to the receipt, from each of the three beginnings.
   var fromCommand = LatencyHistogram()
@@ -45,6 +45,7 @@ struct OperationRun {
       ("received", .whole(Int64(received))), ("stored", .whole(Int64(stored))),
       ("succeeded", .whole(Int64(succeeded))),
       ("allReceivedMilliseconds", allReceived.map { .number($0) } ?? .null),
+      ("allStoredMilliseconds", allStored.map { .number($0) } ?? .null),
       ("consoleMilliseconds", ended.map { .number($0) } ?? .null),
       ("fromCommandMilliseconds", fromCommand.json),
       ("fromCreationMilliseconds", fromCreation.json),
@@ -97,11 +98,13 @@ extension Laboratory {
       if run.allReceived == nil, tally[.received] - before[.received] >= wanted {
         run.allReceived = passed
       }
+      if run.allStored == nil, tally[.stored] - before[.stored] >= wanted { run.allStored = passed }
       if run.ended == nil, let status = console.exitStatus() {
         run.status = status
         run.ended = passed
       }
-      // Confirmations wait for company: what is stored is known by the console, from the database.
+      // The console counts in the database. Confirmations to the sessions travel with whatever
+      // they are sent next, which may be the answer to a keep-alive.
       return run.ended != nil
     }
     console.send(9)
@@ -127,7 +130,7 @@ extension Laboratory {
     let times = [50.0, 99, 100].map { NumberForm.short(run.fromCreation.milliseconds(at: $0)) }
     crew.remark(
       "\(name): \(run.received) got it, p50 \(times[0]) p99 \(times[1]) max \(times[2]) ms, "
-        + "\(run.succeeded) in the database")
+        + "\(run.stored) stored, \(run.succeeded) in the database")
     return run
   }
 

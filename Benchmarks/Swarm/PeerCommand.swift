@@ -123,12 +123,16 @@ struct FloorCommand: ParsableCommand {
   @Option(help: "Tickets given out after a full handshake.")
   var tickets = 0
 
+  @Flag(help: "Go on without OpenSSL's object after the handshake.")
+  var detach = false
+
   @OptionGroup var files: FloorFiles
 
   func run() throws {
     var plan = files.plan
     plan.address = listen
     plan.tickets = tickets
+    plan.detaches = detach
     let floor = try FloorServer(plan)
     print(floor.address)
     StandardOutput.flush()

@@ -18,14 +18,14 @@ enum Scenario: String, ExpressibleByArgument, CaseIterable {
     case .idle: ["sessionsLost=0", "online.share>=100", "errors=0"]
     case .push:
       [
-        "sessionsLost=0", "online.share>=100", "operations.failed=0", "database.missing=0",
-        "repeated=0",
+        "sessionsLost=0", "online.share>=100", "operations.failed=0", "undone=0", "repeated=0",
+        "database.missing=0",
       ]
-    case .storm: ["storm.back.share>=100", "database.missing=0", "repeated=0"]
+    case .storm: ["storm.back.share>=100", "undone=0", "repeated=0", "database.missing=0"]
     case .churn, .halfOpen, .flood:
-      ["operations.failed=0", "database.missing=0", "repeated=0", "p99.ratio<=5x"]
-    case .slowReaders: ["database.missing=0", "repeated=0", "p99.ratio<=5x"]
-    case .mixed: ["database.missing=0", "repeated=0"]
+      ["operations.failed=0", "undone=0", "repeated=0", "p99.ratio<=5x"]
+    case .slowReaders: ["undone=0", "repeated=0", "p99.ratio<=5x"]
+    case .mixed: ["undone=0", "repeated=0"]
     }
   }
 }
@@ -101,9 +101,9 @@ extension Laboratory {
     try crew.pause(milliseconds: min(5_000, options.holdSeconds * 500))
     var tails: [Double] = []
     repeat {
-      let run = try operate("\(name) \(tails.count + 1)")
+      let run = try operate("\(name) \(operations.count)")
       operations.append(run)
-      tails.append(run.quiet.milliseconds(at: 99))
+      if run.quiet.count > 0 { tails.append(run.quiet.milliseconds(at: 99)) }
       crew.activity = name
       try crew.pause(milliseconds: 1_000)
     } while MonotonicClock.now() < until && !crew.isInterrupted
@@ -161,9 +161,9 @@ extension Laboratory {
     repeat {
       crew.activity = "mixed"
       try crew.pause(milliseconds: 2_000)
-      let run = try operate("mixed \(tails.count + 1)")
+      let run = try operate("mixed \(operations.count)")
       operations.append(run)
-      tails.append(run.quiet.milliseconds(at: 99))
+      if run.quiet.count > 0 { tails.append(run.quiet.milliseconds(at: 99)) }
     } while MonotonicClock.now() < until && !crew.isInterrupted
     mark("mixed")
     flood(0)
@@ -171,5 +171,7 @@ extension Laboratory {
     crew.tell("churn", count: 0, key: "perSecond")
     compare(quiet, tails)
     _ = try waitOnline(crew.sessions, seconds: options.connectSeconds)
+    let wanted = { self.crew.tally[.received] }
+    _ = try crew.wait(seconds: 60) { crew.tally[.ended] >= wanted() }
   }
 }

@@ -89,12 +89,10 @@ public struct SwarmTally: Equatable, Sendable {
   }
 
   /// One line for people.
-  public func progress(task: (number: Int, received: Int, answered: Int)?) -> String {
+  public func progress(task: (number: Int, received: Int, ended: Int)?) -> String {
     var text = "swarm: \(self[.online])/\(self[.sessions]) online"
     text += ", \(self[.resumed])/\(self[.connects]) resumed"
-    if let task {
-      text += ", task \(task.number): \(task.received) got it, \(task.answered) answered"
-    }
+    if let task { text += ", task \(task.number): \(task.received) got it, \(task.ended) ended" }
     let parts: [(SwarmCounter, String)] = [
       (.sessionsLost, "lost"), (.cuts, "cut"), (.rests, "left"), (.deaf, "deaf"),
       (.halfOpen, "half open"), (.flooded, "flooded"), (.refused, "refused"),

@@ -78,12 +78,13 @@ struct Server {
     let journalBox = try Mailbox<JournalLetter>()
     let siteBox = try Mailbox<SiteLetter>()
     let (log, time, folder) = (log, time, settings.journal.path)
+    let others = worker ?? 1 == 1 ? settings.leftJournals : []
     // Signals are blocked before the first thread, so that every thread inherits that.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
     Signals.ignoreBrokenPipe()
     let journalThread = try LetterThread.start(
       name: "bgb-journal", mailbox: journalBox,
-      makeState: { JournalThread(folder: folder, shard: shardBox, log: log) },
+      makeState: { JournalThread(folder: folder, adopting: others, shard: shardBox, log: log) },
       work: { $0.work($1) })
     let siteThread = try LetterThread.start(
       name: "bgb-site", mailbox: siteBox,

@@ -88,7 +88,10 @@ struct ServerSettings: DescribedSettings {
     case openssl
   }
 
-  static var descriptions: [SettingDescription] {
+  static var descriptions: [SettingDescription] { places + rules }
+
+  /// Who it is, where it listens, and its files.
+  private static var places: [SettingDescription] {
     [
       SettingDescription("name", "text", "The server's name, as `bgb server add` was told."),
       SettingDescription("site", "path", default: "../..", "The site's folder."),
@@ -132,6 +135,12 @@ struct ServerSettings: DescribedSettings {
         "The age at which the key of reconnect identities is replaced."),
       SettingDescription(
         "journal", "path", default: "journal", "The folder of outcomes not told yet."),
+    ]
+  }
+
+  /// Times, limits and logs.
+  private static var rules: [SettingDescription] {
+    [
       SettingDescription(
         "keep-alive", "duration", default: "15m", "How often agents must say something."),
       SettingDescription(

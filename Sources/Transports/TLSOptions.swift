@@ -42,8 +42,8 @@ public struct TLSOptions: Sendable {
   /// Tickets given out by themselves after a handshake; one is enough for a peer with one
   /// connection.
   ///
-  /// With 0 a server gives out none by itself, but can send one by ``ByteChannel/sendTicket()``, and
-  /// the keys open those that were given out.
+  /// With 0 a server gives out none by itself, but can send one by ``ByteChannel/sendTicket()``,
+  /// and the keys open those that were given out.
   public var ticketsPerHandshake = 1
   /// Names the listener, 1 to 32 bytes: a ticket given out under another name is not taken.
   public var sessionContext = "session"

@@ -137,6 +137,8 @@ private struct NoSite: SiteLink {
     throw .away("")
   }
 
+  func note(_ drain: ServerDrain) throws(SiteLinkError) { throw .away("") }
+
   func deliver(_ header: ReportHeader, bytes: [UInt8]) throws(SiteLinkError) { throw .away("") }
 
   func report(_ message: StatusMessage) throws(SiteLinkError) { throw .away("") }

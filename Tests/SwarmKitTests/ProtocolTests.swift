@@ -37,7 +37,7 @@ import Testing
     #expect(sum[.cuts] == 0)
     #expect(sum.errors == ["timeout": 2, "ended": 3])
     #expect(sum.progress(task: (2, 7, 5)).contains("18/20 online"))
-    #expect(sum.progress(task: (2, 7, 5)).contains("task 2: 7 got it, 5 answered"))
+    #expect(sum.progress(task: (2, 7, 5)).contains("task 2: 7 got it, 5 ended"))
     #expect(sum.progress(task: nil).hasSuffix("5 errors"))
   }
 

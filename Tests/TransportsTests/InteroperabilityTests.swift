@@ -23,6 +23,8 @@ struct InteroperabilityTests {
     private(set) var peers: [PeerIdentity?] = []
     private(set) var resumptions: [Bool] = []
     private(set) var failures: [TransportError] = []
+    /// If set, connections are detached into it as soon as that can be.
+    var table: DetachedTable?
 
     init(_ context: TLSContext) throws {
       self.context = context
@@ -32,8 +34,11 @@ struct InteroperabilityTests {
     var port: UInt16 { listener.boundAddress.port ?? 0 }
 
     /// Serves one connection to its end, or ends it after so many answers; returns the last step.
+    /// - Parameter after: is called with the number of answers given, after each.
     @discardableResult
-    func serveOne(answers answersMax: Int = .max) throws -> IOStep {
+    func serveOne(
+      answers answersMax: Int = .max, after: (Int) throws -> Void = { _ in }
+    ) throws -> IOStep {
       try awaitReady((listener.fd, .readable))
       guard case .accepted(let socket, _) = listener.accept() else { throw NothingHappened() }
       let channel = ByteChannel(
@@ -54,6 +59,7 @@ struct InteroperabilityTests {
       var buffer = ReceiveBuffer()
       var answers = 0
       while true {
+        if let table, channel.detach(into: table) == .never { throw NothingHappened() }
         let step = channel.receive(into: &buffer)
         switch step {
         case .progressed:
@@ -67,6 +73,7 @@ struct InteroperabilityTests {
             }
           }
           answers += 1
+          try after(answers)
           if answers == answersMax {
             channel.close(sendCloseNotify: true)
             return step
@@ -80,10 +87,22 @@ struct InteroperabilityTests {
     }
   }
 
-  private func capitalsServer() throws -> CapitalsServer {
+  private func capitalsServer(detached: Bool = false) throws -> CapitalsServer {
+    try Self.capitalsServer(site, detached: detached)
+  }
+
+  /// A server that gives out tickets, and detaches its connections if wanted.
+  static func capitalsServer(
+    _ site: Site, detached: Bool, peerCertificate: PeerCertificateRule = .required
+  ) throws -> CapitalsServer {
     var options = TLSOptions()
+    options.peerCertificate = peerCertificate
     options.ticketKeys = try TicketKeys.fresh(now: 1)
-    return try CapitalsServer(try site.serverContext(options))
+    options.detaches = detached
+    let server = try CapitalsServer(try site.serverContext(options))
+    let table = try #require(DetachedTable(limit: 4))
+    if detached { server.table = table }
+    return server
   }
 
   private func sClient(_ port: UInt16, _ more: [String]) throws -> ChildProcess {
@@ -99,9 +118,11 @@ struct InteroperabilityTests {
     ["-cert", site.client.chainFile ?? "", "-key", site.client.keyFile ?? ""]
   }
 
-  @Test("openssl s_client talks to our server, and resumes", .enabled(if: hasOpenSSL))
-  func opensslClient() throws {
-    let server = try capitalsServer()
+  @Test(
+    "openssl s_client talks to our server, and resumes", .enabled(if: hasOpenSSL),
+    arguments: [false, true])
+  func opensslClient(detached: Bool) throws {
+    let server = try capitalsServer(detached: detached)
     let session = "\(site.folder.path)/session"
     for more in [["-sess_out", session], ["-sess_in", session]] {
       let child = try sClient(server.port, clientCertificate + more)
@@ -135,9 +156,11 @@ struct InteroperabilityTests {
     #expect(try child.exitCode() != 0)
   }
 
-  @Test("Python's ssl talks to our server, and resumes", .enabled(if: hasPython))
-  func pythonClient() throws {
-    let server = try capitalsServer()
+  @Test(
+    "Python's ssl talks to our server, and resumes", .enabled(if: hasPython),
+    arguments: [false, true])
+  func pythonClient(detached: Bool) throws {
+    let server = try capitalsServer(detached: detached)
     let script = """
       import socket, ssl, sys
       context = ssl.create_default_context(cafile=sys.argv[2])
@@ -173,10 +196,13 @@ struct InteroperabilityTests {
 
   /// One exchange of our client: sends a line, waits for an answer as long, ends in good order.
   private func exchange(
-    _ port: UInt16, _ text: String, session: [UInt8]? = nil
+    _ port: UInt16, _ text: String, session: [UInt8]? = nil, detached: Bool = false
   ) throws -> (answer: String, resumed: Bool, session: [UInt8]?) {
     let socket = try StreamSocket.connect(to: .loopback(port: port))
-    let context = try site.clientContext()
+    var options = TLSOptions()
+    options.detaches = detached
+    let table = try #require(DetachedTable(limit: 1))
+    let context = try site.clientContext(options)
     let channel = ByteChannel(
       .tls(try TLSTransport(socket, context: context, serverName: "mp.test", session: session)),
       token: Token(generation: 1, index: 1), pool: BlockPool(limit: 64),
@@ -190,6 +216,7 @@ struct InteroperabilityTests {
       case .failed(let error): throw error
       }
     }
+    if detached { #expect(channel.detach(into: table) == .detached) }
     #expect(channel.enqueue(Array(text.utf8).span, now: .zero) == .stored)
     while channel.outboundCount > 0 {
       if case .wouldBlock(let needed) = channel.flush(now: .zero) {
@@ -230,6 +257,11 @@ struct InteroperabilityTests {
     let second = try exchange(port, "defg\n", session: first.session)
     #expect(second.answer == "gfed\n")
     #expect(second.resumed)
+    // Detached at once, the tickets that s_server sends afterwards are skipped.
+    let third = try exchange(port, "hij\n", session: second.session, detached: true)
+    #expect(third.answer == "jih\n")
+    #expect(third.resumed)
+    #expect(third.session == nil)
   }
 
   @Test("Our client talks to Python's ssl, and resumes", .enabled(if: hasPython))
@@ -242,7 +274,7 @@ struct InteroperabilityTests {
       context.verify_mode = ssl.CERT_REQUIRED
       listener = socket.create_server(("127.0.0.1", 0))
       print("port", listener.getsockname()[1], flush=True)
-      for _ in range(2):
+      for _ in range(3):
           tcp, _ = listener.accept()
           with context.wrap_socket(tcp, server_side=True) as tls:
               print("reused", tls.session_reused, tls.getpeercert()["subjectAltName"], flush=True)
@@ -264,6 +296,8 @@ struct InteroperabilityTests {
     let second = try exchange(port, long, session: first.session)
     #expect(second.answer == String(repeating: "lONG ", count: 20_000))
     #expect(second.resumed)
+    let third = try exchange(port, long, session: second.session, detached: true)
+    #expect(third.answer == second.answer)
     #expect(try child.exitCode() == 0, "\(child.said)")
     #expect(child.said.contains("reused True (('URI', 'urn:test:client:"))
   }

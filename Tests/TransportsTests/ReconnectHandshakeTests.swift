@@ -27,9 +27,10 @@ struct ReconnectHandshakeTests {
 
   private func server(
     _ desk: ReconnectDesk? = nil, tickets: TicketKeys? = nil, suites: String? = nil,
-    groups: String? = nil
+    groups: String? = nil, detaches: Bool = false
   ) throws -> TLSContext {
     var options = TLSOptions()
+    options.detaches = detaches
     options.ticketKeys = tickets
     if let suites { options.cipherSuites = suites }
     if let groups { options.groups = groups }
@@ -53,7 +54,7 @@ struct ReconnectHandshakeTests {
   /// Shakes hands over a wire, sends a byte each way, and ends.
   private func visit(
     _ server: TLSContext, _ client: TLSContext, session: [UInt8]? = nil,
-    reconnect: ReconnectGrant? = nil
+    reconnect: ReconnectGrant? = nil, table: DetachedTable? = nil
   ) throws -> Visit {
     let (wire, near, far) = Wire.make()
     let pool = BlockPool(limit: 64)
@@ -73,6 +74,12 @@ struct ReconnectHandshakeTests {
     #expect(serverChannel.readProof() == nil)
     try shake(clientChannel, serverChannel, wire)
     let serverBytes = wire.delivered[.toClient] ?? 0
+    let proofs = (serverChannel.readProof(), clientChannel.readProof())
+    if let table {
+      for channel in [serverChannel, clientChannel] {
+        #expect(channel.detach(into: table) == .detached)
+      }
+    }
     var buffer = ReceiveBuffer(capacity: 100)
     for (sender, receiver, way) in [
       (serverChannel, clientChannel, Wire.Way.toClient),
@@ -86,7 +93,7 @@ struct ReconnectHandshakeTests {
     #expect(server.staleErrors == 0)
     #expect(client.staleErrors == 0)
     return Visit(
-      server: serverChannel.readProof(), client: clientChannel.readProof(),
+      server: proofs.0, client: proofs.1,
       serverPeer: serverChannel.peer, clientPeer: clientChannel.peer,
       session: clientChannel.takeNewSession(), serverBytes: serverBytes)
   }
@@ -230,6 +237,19 @@ struct ReconnectHandshakeTests {
     #expect(try visit(server, client, reconnect: grant()).session == nil)
   }
 
+  @Test("After a reconnect both ends go on without OpenSSL's object")
+  func detached() throws {
+    var options = TLSOptions()
+    options.detaches = true
+    let table = try #require(DetachedTable(limit: 2))
+    for suite in ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"] {
+      let visit = try visit(
+        server(suites: suite, detaches: true), site.clientContext(options), reconnect: grant(),
+        table: table)
+      #expect(visit.server == .reconnect(stage.client(Self.subject)))
+    }
+  }
+
   @Test("Tickets still resume beside identities, and an identity is offered instead of a ticket")
   func ticketsBeside() throws {
     let server = try server(tickets: try TicketKeys.fresh(now: 1))
@@ -306,22 +326,36 @@ struct ReconnectHandshakeTests {
 
   // MARK: Stock tools
 
-  /// Serves one `openssl s_client`, which is told the key and the identity as text.
+  /// Arguments of `openssl s_client` that offer an identity.
+  private func offering(_ grant: ReconnectGrant) -> [String] {
+    [
+      "-psk", hexadecimal(grant.key), "-psk_identity",
+      String(decoding: grant.identity, as: UTF8.self),
+    ]
+  }
+
+  private var certificate: [String] {
+    [
+      "-cert", site.client.chainFile ?? "", "-key", site.client.keyFile ?? "", "-servername",
+      "mp.test",
+    ]
+  }
+
+  /// Serves one `openssl s_client`, and sends it a ticket if it is told to.
   private func serveStock(
-    _ grant: ReconnectGrant, _ more: [String] = []
+    _ arguments: [String], _ context: TLSContext? = nil, sendsTicket: Bool = false
   ) throws -> (proof: PeerProof?, peer: PeerIdentity?, said: String, step: HandshakeStep) {
     let listener = try Listener(.loopback(port: 0))
     let child = try ChildProcess(
       "openssl",
       [
         "s_client", "-connect", "127.0.0.1:\(listener.boundAddress.port ?? 0)", "-CAfile",
-        site.client.caFile, "-verify_return_error", "-psk", hexadecimal(grant.key),
-        "-psk_identity", String(decoding: grant.identity, as: UTF8.self), "-tls1_3",
-      ] + more)
+        site.client.caFile, "-verify_return_error", "-tls1_3",
+      ] + arguments)
     try awaitReady((listener.fd, .readable))
     guard case .accepted(let socket, _) = listener.accept() else { throw NothingHappened() }
     let channel = ByteChannel(
-      .tls(try TLSTransport(socket, context: try server())),
+      .tls(try TLSTransport(socket, context: try context ?? server())),
       token: Token(generation: 1, index: 1), pool: BlockPool(limit: 64),
       outboundBytesMax: 1 << 10, now: .zero)
     var step = channel.handshake()
@@ -331,6 +365,7 @@ struct ReconnectHandshakeTests {
     }
     let proof = channel.readProof()
     let peer = channel.peer
+    if sendsTicket { #expect(channel.sendTicket() == .progressed(0)) }
     channel.close(sendCloseNotify: true)
     _ = try child.exitCode()
     return (proof, peer, child.said, step)
@@ -340,7 +375,7 @@ struct ReconnectHandshakeTests {
 
   @Test("openssl s_client comes back with the identity as text", .enabled(if: hasOpenSSL))
   func stockClient() throws {
-    let served = try serveStock(try grant())
+    let served = try serveStock(offering(try grant()))
     #expect(served.proof == .reconnect(stage.client(Self.subject)))
     #expect(served.said.contains("Reused, TLSv1.3"))
   }
@@ -349,21 +384,30 @@ struct ReconnectHandshakeTests {
   func stockClientExpired() throws {
     let grant = try grant()
     stage.now += 86_400
-    let served = try serveStock(
-      grant,
-      [
-        "-cert", site.client.chainFile ?? "", "-key", site.client.keyFile ?? "",
-        "-servername", "mp.test",
-      ])
+    let served = try serveStock(offering(grant) + certificate)
     #expect(served.proof == .certificate)
     #expect(served.peer?.commonName == "client-1")
   }
 
   @Test("openssl s_client that allows no (EC)DHE gets no session by it", .enabled(if: hasOpenSSL))
   func stockClientWithoutDHE() throws {
-    let served = try serveStock(try grant(), ["-allow_no_dhe_kex"])
+    let served = try serveStock(offering(try grant()) + ["-allow_no_dhe_kex"])
     #expect(served.proof == .reconnect(stage.client(Self.subject)))
     // It offers both kinds; the server must have chosen the one with a key share.
     #expect(served.said.contains("Server Temp Key: X25519"))
+  }
+
+  @Test("A ticket made after a reconnect stands for no certificate", .enabled(if: hasOpenSSL))
+  func ticketOfReconnect() throws {
+    let context = try server(tickets: try TicketKeys.fresh(now: 1))
+    let file = "\(site.folder.path)/session"
+    let first = try serveStock(
+      offering(try grant()) + ["-sess_out", file], context, sendsTicket: true)
+    #expect(first.proof == .reconnect(stage.client(Self.subject)))
+    #expect(access(file, F_OK) == 0, "it got a ticket")
+    // Whoever shows it has to show a certificate as well, or else would be nobody.
+    let second = try serveStock(["-sess_in", file] + certificate, context)
+    #expect(second.proof == .certificate)
+    #expect(second.peer?.commonName == "client-1")
   }
 }

@@ -31,12 +31,16 @@ struct JournalThread {
   private let log: Logger
 
   /// Opens the journal and tells the shard what it held; a folder that cannot be used is fatal.
-  init(folder: String, shard: Mailbox<ShardLetter>, log: Logger) {
+  ///
+  /// Journals of workers that are not started any more are taken over.
+  init(folder: String, adopting others: [String], shard: Mailbox<ShardLetter>, log: Logger) {
     self.shard = shard
     self.log = log
     var recovery = OutcomeJournal.Recovery()
     do {
-      journal = try OutcomeJournal(folder: folder, recovery: &recovery)
+      let journal = try OutcomeJournal(folder: folder, recovery: &recovery)
+      for other in others { try journal.adopt(other, into: &recovery) }
+      self.journal = journal
       shard.post(.recovered(recovery.records, damaged: recovery.damaged))
     } catch {
       shard.post(.fatal("the journal folder \(folder) cannot be used: \(error)"))

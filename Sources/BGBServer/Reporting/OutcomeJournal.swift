@@ -80,7 +80,7 @@ final class OutcomeJournal {
     try Folder.sync(folder)
   }
 
-  private static func replay(_ bytes: [UInt8], into recovery: inout Recovery) {
+  static func replay(_ bytes: [UInt8], into recovery: inout Recovery) {
     var position = 0
     while true {
       switch JournalRecord.read(bytes, at: position) {
@@ -104,7 +104,7 @@ final class OutcomeJournal {
     return "\(folder)/outcomes-\(padded).journal"
   }
 
-  private static func number(of name: String) -> UInt64? {
+  static func number(of name: String) -> UInt64? {
     guard name.hasPrefix("outcomes-"), name.hasSuffix(".journal") else { return nil }
     return UInt64(name.dropFirst(9).dropLast(8))
   }

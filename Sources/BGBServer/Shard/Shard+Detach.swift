@@ -4,12 +4,20 @@
 import BGBWire
 import Transports
 
+extension Connection {
+  /// Whether its peer proved itself with a reconnect identity; only before it is detached.
+  fileprivate var cameByIdentity: Bool {
+    if case .reconnect = channel.readProof() { true } else { false }
+  }
+}
+
 extension Shard {
   /// An agent was admitted: whoever cannot come back with an identity gets a ticket now, for only
   /// OpenSSL can make one; then its object is not needed any more.
   func letGoOfTLS(_ connection: Connection, for signIn: SignIn) {
     guard connection.polls == nil else { return }
-    if reconnects != nil, !signIn.takesReconnect {
+    // After a reconnect no certificate was shown, and a ticket without one is not taken.
+    if reconnects != nil, !signIn.takesReconnect, !connection.cameByIdentity {
       // A ticket that does not go at once goes with the next write, by OpenSSL, which then stays.
       guard connection.channel.sendTicket() == .progressed(0) else { return }
     }

@@ -17,6 +17,11 @@ extension ServerSettings {
     return settings
   }
 
+  /// Where workers beyond their number had their journals.
+  var leftJournals: [String] {
+    (2...Limits.workersMax).filter { $0 > workers }.map { "\(journal.path)-\($0)" }
+  }
+
   /// What about the number of workers cannot be; nil when it can.
   var workerFault: String? {
     guard (1...Limits.workersMax).contains(workers) else {

@@ -96,17 +96,4 @@ extension Supervisor {
     }
     for index in seats.indices { send(.reopenLogs, to: index) }
   }
-
-  /// Says which journals nobody reads with so few workers: outcomes may lie there that no report
-  /// has told.
-  func warnOfLeftJournals() {
-    let journal = settings.journal.path
-    for number in (seats.count + 1)...(Limits.workersMax + 1) where number <= Limits.workersMax {
-      let names = (try? Folder.names(in: "\(journal)-\(number)")) ?? []
-      guard names.contains(where: { $0 != "lock" }) else { continue }
-      log.warning(
-        "outcomes of a worker that is not started any more; start with as many workers once",
-        metadata: ["worker": "\(number)", "folder": "\(journal)-\(number)"])
-    }
-  }
 }

@@ -87,7 +87,6 @@ final class Supervisor {
       try loop.poller.add(signals.fd, .signals, .readable)
       log.notice(
         "supervisor starts", metadata: ["name": "\(settings.name)", "workers": "\(seats.count)"])
-      warnOfLeftJournals()
       // One first: what it makes (ticket keys, a row at the site) is there for the others, and what
       // is wrong with the settings is said once.
       start(0)

@@ -80,7 +80,9 @@ extension DetachedTable {
     into buffer: inout ReceiveBuffer
   ) {
     let freeBefore = buffer.free
-    while range.count >= RecordLimits.headerBytes {
+    // Once part of a record had to be held, nothing after it is even looked at: a fault there must
+    // not overtake it.
+    while !head.flags.contains(.holdsInput), range.count >= RecordLimits.headerBytes {
       let body: Int
       switch RecordHeader.read(inbound.bytes, at: range.lowerBound) {
       case .body(let count): body = count

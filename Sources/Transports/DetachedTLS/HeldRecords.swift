@@ -35,6 +35,9 @@ struct HandshakeFragment: Equatable {
 
 /// All that is held for the connections of one table.
 struct HeldRecords {
+  /// Connections for which the memory of an empty dictionary is kept.
+  private static let keptCapacity = 1024
+
   /// Bytes held for all connections at most.
   let bytesMax: Int
   /// Bytes held now.
@@ -60,6 +63,8 @@ struct HeldRecords {
   mutating func takeInput(of name: SlotName) -> HeldInput? {
     guard let input = inputs.removeValue(forKey: name) else { return nil }
     bytes -= input.cost
+    // A dictionary never shrinks: after a bad moment of the network, all at once.
+    if inputs.isEmpty && inputs.capacity > Self.keptCapacity { inputs = [:] }
     return input
   }
 
@@ -75,6 +80,7 @@ struct HeldRecords {
   mutating func takeOutput(of name: SlotName) -> HeldOutput? {
     guard let output = outputs.removeValue(forKey: name) else { return nil }
     bytes -= output.bytes.capacity
+    if outputs.isEmpty && outputs.capacity > Self.keptCapacity { outputs = [:] }
     return output
   }
 

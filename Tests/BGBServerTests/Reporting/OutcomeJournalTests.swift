@@ -36,6 +36,29 @@ struct OutcomeJournalTests {
     range.map { Sample.outcome($0, text: "text of \($0)") }
   }
 
+  @Test func whatAWorkerLeftIsTakenOverOnce() throws {
+    let (mine, left) = (Place(), Place())
+    do {
+      let (journal, _) = try open(left)
+      try journal.append(records(1...3))
+      try journal.sync()
+    }
+    let (journal, _) = try open(mine)
+    var held = try ProcessLock.take("\(left.path)/lock")
+    var recovery = OutcomeJournal.Recovery()
+    try journal.adopt(left.path, into: &recovery)
+    #expect(recovery.records.isEmpty && held != nil, "a process uses it")
+    held = nil
+    try journal.adopt(left.path, into: &recovery)
+    #expect(recovery.records == records(1...3))
+    try journal.adopt(left.path, into: &recovery)
+    try journal.adopt("\(left.path)-none", into: &recovery)
+    #expect(recovery.records == records(1...3), "once")
+    #expect(try Folder.names(in: left.path) == ["lock"])
+    // It is ours now, also after a crash.
+    #expect(try open(mine).1.records == records(1...3))
+  }
+
   @Test func recordsComeBackInOrder() throws {
     let place = Place()
     do {

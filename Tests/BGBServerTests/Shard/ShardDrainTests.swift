@@ -120,7 +120,7 @@ import Transports
     let harness = try ShardHarness()
     let agent = try harness.signedIn(1)
     let late = try harness.agent(2)
-    try harness.turn("its connection waits") { harness.shard.handshakesUnderWay == 1 }
+    try harness.turn("its connection waits") { harness.shard.newcomers == 1 }
     harness.shardBox.post(.drain(DrainOrder(withinSeconds: 1)))
     late.send(.signIn(Sample.signIn(late.clientID)))
     try harness.turn("welcome", with: [agent, late]) { late.welcome != nil }

@@ -221,6 +221,8 @@ import Testing
     #expect(first.healthListen == nil && third.healthListen == nil)
     #expect(third.serverName == "mp1" && third.worker(3).name == "mp1#3")
     #expect(ServerRecord.workerName("mp1", 64) == "mp1#64")
+    #expect(settings.leftJournals.first == "/site/servers/mp1/journal-4")
+    #expect(settings.leftJournals.count == 61)
   }
 
   @Test func workersThatCannotBeAreRefused() throws {

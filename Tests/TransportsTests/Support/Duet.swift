@@ -28,9 +28,9 @@ struct DetachedTables {
   let server: DetachedTable
   let client: DetachedTable
 
-  init() throws {
-    server = try #require(DetachedTable(limit: 16))
-    client = try #require(DetachedTable(limit: 16))
+  init(heldBytesMax: Int = 1 << 20) throws {
+    server = try #require(DetachedTable(limit: 16, heldBytesMax: heldBytesMax))
+    client = try #require(DetachedTable(limit: 16, heldBytesMax: heldBytesMax))
   }
 
   /// Detaches what the kind says, after the handshake.
@@ -54,10 +54,11 @@ final class Duet {
 
   init(
     _ kind: TransportKind, outboundBytesMax: Int = 4 << 20, receiveBytes: Int = 65536,
-    serverOptions: TLSOptions = TLSOptions(), clientOptions: TLSOptions = TLSOptions()
+    serverOptions: TLSOptions = TLSOptions(), clientOptions: TLSOptions = TLSOptions(),
+    heldBytesMax: Int = 1 << 20
   ) throws {
     self.kind = kind
-    tables = try DetachedTables()
+    tables = try DetachedTables(heldBytesMax: heldBytesMax)
     let (wire, clientSocket, serverSocket) = Wire.make()
     self.wire = wire
     let clientEnd = Descriptor(owning: clientSocket)
