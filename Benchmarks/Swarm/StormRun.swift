@@ -95,8 +95,11 @@ extension Laboratory {
         operations.append(during)
         let calm = quiet.fromCreation.milliseconds(at: 99)
         figures["quiet.p99"] = calm
-        figures["disturbed.p99"] = during.quiet.milliseconds(at: 99)
-        if calm > 0 { figures["p99.ratio"] = during.quiet.milliseconds(at: 99) / calm }
+        // Nobody may have been online when it began: then nothing was measured.
+        if during.quiet.count > 0, calm > 0 {
+          figures["disturbed.p99"] = during.quiet.milliseconds(at: 99)
+          figures["p99.ratio"] = during.quiet.milliseconds(at: 99) / calm
+        }
       }
       mark("after \(name)")
     }
@@ -119,6 +122,7 @@ extension Laboratory {
     if options.pushDuring {
       // Some are back, most are not: that is when a push matters.
       let some = crew.sessions - Int(Double(crew.sessions) * options.share / 100) * 7 / 10
+      _ = try crew.wait(seconds: 10) { crew.tally[.online] < some }
       _ = try waitOnline(some, seconds: options.stormSeconds)
       during = try operate("\(name), push", expecting: crew.sessions)
     }
