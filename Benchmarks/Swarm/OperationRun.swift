@@ -102,7 +102,7 @@ extension Laboratory {
         run.ended = passed
       }
       // Confirmations wait for company: what is stored is known by the console, from the database.
-      return run.ended != nil
+      return run.ended != nil && (run.allReceived != nil || run.status != 0)
     }
     console.send(9)
     if let bytes = console.read() { output += bytes }
