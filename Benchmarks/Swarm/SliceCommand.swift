@@ -139,7 +139,7 @@ final class SliceRun {
     let (site, key) = try source.site()
     var rules = DeskRules(keys: [key], site: site, boot: Bits128(high: 1, low: 1))
     rules.waitingMax = max(rules.waitingMax, options.count)
-    rules.instant = { _ in ActionResult.succeeded("answered at once") }
+    rules.instant = { _ in ActionResult.succeeded("at once") }
     // Tasks of an earlier run are over: what is measured begins with an empty memory.
     try? Folder.remove(options.journal)
     let path = options.journal

@@ -75,7 +75,7 @@ struct Swarm {
     let path = options.journal ?? "\(folder)/swarm.journal"
     var rules = DeskRules(keys: [key], site: site, boot: Bits128(high: 1, low: 1))
     rules.waitingMax = max(rules.waitingMax, names.count)
-    if options.instant { rules.instant = { _ in ActionResult.succeeded("answered at once") } }
+    if options.instant { rules.instant = { _ in ActionResult.succeeded("at once") } }
     do {
       let desk = try TaskDesk.open(
         JournalFile(path: path), rules: rules,

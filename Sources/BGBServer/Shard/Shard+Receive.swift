@@ -90,7 +90,9 @@ extension Shard {
   func confirm(_ connection: Connection) {
     let upTo = connection.storedUpTo
     connection.confirmedUpTo = upTo
-    enqueue(MessageCodec.encode(.outcomeStored(OutcomeStored(upTo: upTo))), connection)
+    smallFrame.clear()
+    MessageCodec.encode(.outcomeStored(OutcomeStored(upTo: upTo)), into: &smallFrame)
+    enqueue(smallFrame.bytes, connection)
   }
 
   @discardableResult

@@ -89,6 +89,8 @@ final class Shard {
 
   var registry = ClientRegistry()
   var ledger = PushLedger()
+  /// Where a confirmation is put together; a frame may wait in `pushFrame` behind it.
+  var smallFrame = ByteWriter(capacity: 64)
   /// Where the frame of a push is put together, one after the other.
   var pushFrame = ByteWriter(capacity: 1_024)
   var denied: Set<ClientID> = []
