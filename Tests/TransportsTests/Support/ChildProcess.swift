@@ -43,6 +43,8 @@ final class ChildProcess {
     input = toChild[1]
     output = fromChild[0]
     pid = child
+    // Without a child there is nobody to kill: number 0 would mean this process and its group.
+    isOver = result != 0
     guard result == 0 else { throw Silence(description: "\(program) cannot be started") }
   }
 
