@@ -26,18 +26,22 @@ struct ClientHelloTests {
     return Array(room[..<count])
   }
 
+  private func client(on descriptor: Int32, _ pool: BlockPool) throws -> ByteChannel {
+    ByteChannel(
+      .tls(
+        try TLSTransport(
+          Descriptor(owning: descriptor), context: try site.clientContext(),
+          serverName: "mp.test")),
+      token: Token(generation: 1, index: 1), pool: pool, outboundBytesMax: 100, now: .zero)
+  }
+
   private func session() throws -> [UInt8] {
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: 1)
     let server = try site.serverContext(options)
     let (nearNumber, farNumber) = try tcpPair()
     let pool = BlockPool(limit: 8)
-    let client = ByteChannel(
-      .tls(
-        try TLSTransport(
-          Descriptor(owning: nearNumber), context: try site.clientContext(),
-          serverName: "mp.test")),
-      token: Token(generation: 1, index: 1), pool: pool, outboundBytesMax: 100, now: .zero)
+    let client = try client(on: nearNumber, pool)
     let far = ByteChannel(
       .tls(try TLSTransport(Descriptor(owning: farNumber), context: server)),
       token: Token(generation: 1, index: 2), pool: pool, outboundBytesMax: 100, now: .zero)
@@ -90,12 +94,7 @@ struct ClientHelloTests {
   func greeting() throws {
     let (nearNumber, farNumber) = try tcpPair()
     let pool = BlockPool(limit: 8)
-    let client = ByteChannel(
-      .tls(
-        try TLSTransport(
-          Descriptor(owning: nearNumber), context: try site.clientContext(),
-          serverName: "mp.test")),
-      token: Token(generation: 1, index: 1), pool: pool, outboundBytesMax: 100, now: .zero)
+    let client = try client(on: nearNumber, pool)
     let server = ByteChannel(
       .plain(PlainTransport(Descriptor(owning: farNumber))),
       token: Token(generation: 1, index: 2), pool: pool, outboundBytesMax: 100, now: .zero)

@@ -32,23 +32,9 @@ struct TLSReadinessTests {
       client = RawPeer(.client, withCertificate ? site.client : nil, fd: clientEnd.raw)
     }
 
-    func shakeHands() {
-      for _ in 0..<10 {
-        let near = client.handshake()
-        wire.carry(.toServer)
-        let far = server.handshake()
-        wire.carry(.toClient)
-        if near && far == .done { return }
-      }
-      Issue.record("the handshake does not end")
-    }
+    func shakeHands() { client.shakeHands(with: server, over: wire) }
 
-    func receive() -> (step: IOStep, bytes: [UInt8]) {
-      let step = server.receive(into: &buffer)
-      var bytes: [UInt8] = []
-      buffer.withBytes { span in for index in 0..<span.count { bytes.append(span[index]) } }
-      return (step, bytes)
-    }
+    func receive() -> (step: IOStep, bytes: [UInt8]) { server.receiveBytes(by: &buffer) }
 
     /// Fills the kernel's buffer from the server to the wire with bytes that the wire will lose.
     func stuffServerSocket() {

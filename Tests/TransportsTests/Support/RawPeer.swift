@@ -2,6 +2,8 @@
 // and sees what a stranger sees of us (the alert, the ticket).
 import COpenSSL
 import Glibc
+import Reactor
+import Testing
 import Transports
 
 /// A client or server that checks nothing.
@@ -72,5 +74,27 @@ final class RawPeer {
       alert = reason - Int32(SSL_AD_REASON_OFFSET)
     }
     ERR_clear_error()
+  }
+}
+
+extension RawPeer {
+  /// Takes a raw client and our server through their handshake, flight by flight.
+  func shakeHands(with server: ByteChannel, over wire: Wire) {
+    for _ in 0..<10 {
+      let near = handshake()
+      wire.carry(.toServer)
+      let far = server.handshake()
+      wire.carry(.toClient)
+      if near && far == .done { return }
+    }
+    Issue.record("the handshake does not end")
+  }
+}
+
+extension ByteChannel {
+  /// One receive, and what it delivered.
+  func receiveBytes(by buffer: inout ReceiveBuffer) -> (step: IOStep, bytes: [UInt8]) {
+    let step = receive(into: &buffer)
+    return (step, Array(buffer.slice))
   }
 }
