@@ -33,5 +33,8 @@ let package = Package(
       name: "handshakes",
       dependencies: ["Reactor", "CEpollShim", "BGBModel", "BGBSigning", "Transports"],
       path: "Sources/Handshakes", swiftSettings: strict),
+    .executableTarget(
+      name: "records", dependencies: ["Reactor", "CEpollShim", "COpenSSL"], path: "Sources/Records",
+      swiftSettings: strict),
   ]
 )

@@ -28,8 +28,14 @@ func measure(
 ) rethrows -> Figure {
   var spent: [Double] = []
   for _ in 0..<rounds { spent.append(Double(try round()) / Double(operations)) }
-  spent.sort()
-  let figure = Figure(least: spent[0], median: spent[rounds / 2])
+  return report(name, spent, against: ours)
+}
+
+/// Prints the line of rounds that were measured elsewhere, such as in turn with others.
+@discardableResult
+func report(_ name: String, _ rounds: [Double], against ours: Figure? = nil) -> Figure {
+  let spent = rounds.sorted()
+  let figure = Figure(least: spent[0], median: spent[spent.count / 2])
   let ratio = ours.map { "  \(rounded(figure.median / $0.median))x ours" } ?? ""
   print(pad(name, 44) + left(figure.least, 10) + left(figure.median, 10) + ratio)
   return figure
