@@ -131,6 +131,8 @@ extension AgentLoop {
   /// The options that each socket gets.
   func tune(_ descriptor: Int32) throws(Errno) {
     try StreamSocket.setNoDelay(descriptor)
+    // Only cheaper: where it may not be chosen, the system's own will do.
+    try? StreamSocket.setCongestionControl(descriptor, "reno")
     try StreamSocket.setUserTimeout(
       descriptor, milliseconds: Int32(Limits.userTimeoutMilliseconds))
   }
