@@ -52,6 +52,10 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   // Of our own server alone, taken by `bgb-swarm run --scenario table`:
   /// PSS of all processes of the server, MiB.
   case wholeServer = "M3.total"
+  /// Server CPU ms from the first mark until the site knew of everybody.
+  case telling = "I1.telling"
+  /// Bytes of RSS growth per connection after that.
+  case memoryAfterTelling = "M1.told"
   /// Bytes of RSS growth per connection some time after it all.
   case memoryAtRest = "M4.calm"
   /// Server CPU ms of a connect while there are few connections.
@@ -96,6 +100,8 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .stormErrors: "storm: failed attempts"
     case .errors: "failed attempts before the storm"
     case .wholeServer: "whole server (PSS), MiB"
+    case .telling: "the site is told of all connects, CPU ms"
+    case .memoryAfterTelling: "memory per idle connection after that (RSS), bytes"
     case .memoryAtRest: "memory per connection after a rest (RSS), bytes"
     case .firstHandshakes: "full handshake of the first connections, CPU ms"
     case .laterHandshakes: "full handshake beside all connections, CPU ms"

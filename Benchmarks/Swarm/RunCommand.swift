@@ -135,6 +135,11 @@ extension SwarmCommand {
     var stormConnecting = Int.max
 
     @Option(
+      help: "table: how long to wait until the site knows of everybody, before the silence.",
+      transform: SpanOfTime.read)
+    var toldTime = SpanOfTime(seconds: 0)
+
+    @Option(
       help: "table: how long to wait at the end before memory is read once more.",
       transform: SpanOfTime.read)
     var calm = SpanOfTime(seconds: 0)

@@ -14,6 +14,7 @@ extension Laboratory {
   /// All stages; figures are left as they come, so that a run that fails has those before it.
   func table() throws(SwarmError) {
     noteConnects()
+    try waitUntilTold()
     try idle()
     note(.quiet, (figures["idle.cpuMs"] ?? 0) / Double(max(1, options.holdSeconds)))
     try measureKeepAlives()
@@ -77,6 +78,42 @@ extension Laboratory {
     else { return }
     let grown = Double(now.total(\.resident) - before.total(\.resident))
     note(figure, grown / Double(max(1, online.online)))
+  }
+
+  /// What servers tell of connects once in a while is no silence: waits until the console knows of
+  /// everybody.
+  private func waitUntilTold() throws(SwarmError) {
+    guard options.toldTime.seconds > 0 else { return }
+    crew.activity = "until the site knows of everybody"
+    let deadline = MonotonicClock.now() + options.toldTime.seconds * 1_000
+    let before = sampler.sample("telling", online: 0)
+    while try countOnline() < crew.sessions {
+      guard MonotonicClock.now() < deadline, !crew.isInterrupted else {
+        throw SwarmError(description: "the site was not told of everybody in time")
+      }
+      try crew.pause(milliseconds: 1_000)
+    }
+    try crew.pause(milliseconds: 1_000)
+    mark("told")
+    note(.telling, Double(sampler.sample("told", online: 0).nanoseconds(since: before)) / 1e6)
+    noteMemory(.memoryAfterTelling, at: "told")
+  }
+
+  /// How many the console says are online.
+  private func countOnline() throws(SwarmError) -> Int {
+    let console: ChildProcess
+    do throws(Errno) {
+      console = try ChildProcess(options.consolePath(), ["online", "-q"])
+    } catch {
+      throw SwarmError(description: "\(options.consolePath()) cannot be started: \(error)")
+    }
+    console.endInput()
+    var output: [UInt8] = []
+    _ = try crew.wait(seconds: 30) {
+      if let bytes = console.read() { output += bytes }
+      return console.exitStatus() != nil && console.output < 0
+    }
+    return Int(String(decoding: output.filter { $0 > 0x20 }, as: UTF8.self)) ?? 0
   }
 
   // MARK: Traffic

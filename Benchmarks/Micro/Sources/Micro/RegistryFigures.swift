@@ -55,13 +55,13 @@ private struct Crowd {
 
   /// Each returns the nanoseconds that one pass over all clients took; what comes before and after
   /// the work is not counted.
-  static let works: [(name: String, run: (Crowd) -> UInt64)] = [
+  static let works: [(name: String, run: @Sendable (Crowd) -> UInt64)] = [
     ("registry: sign in, everybody new", { $0.signIn() }),
     ("registry: look up a client's connection", { $0.lookUp() }),
     ("registry: read what is known of a client", { $0.read() }),
     ("registry: sign in again, over the old one", { $0.signInAgain() }),
-    ("registry: facts that changed", { $0.update(changed) }),
-    ("registry: facts that did not", { $0.update(records.map(\.facts)) }),
+    ("registry: facts that changed", { $0.update($0.changed) }),
+    ("registry: facts that did not", { $0.update($0.records.map(\.facts)) }),
     ("registry: sign out, told and forgotten", { $0.signOut() }),
     ("slot table: look-up", { $0.lookUpSlots() }),
     ("slot table: insert, all removed before", { $0.insertSlots() }),
