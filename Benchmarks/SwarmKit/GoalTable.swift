@@ -120,8 +120,10 @@ public struct GoalResult: Sendable {
   public var best: (server: String, value: Double)?
 
   /// What is judged: ours by the peer's, or ours alone.
+  ///
+  /// A figure below zero is a difference that drowned in noise, and was not measured.
   public var value: Double? {
-    guard let ours else { return nil }
+    guard let ours, ours >= 0 else { return nil }
     guard row.theirs != nil else { return ours }
     guard let best, best.value > 0 else { return nil }
     return ours / best.value
