@@ -83,7 +83,7 @@ import Testing
       (["50|bgb|F1|13.1", "10|bgb|F1|10"], .missed),
       (["50|bgb|F1|13.1", "50|nats|F1|10", "10|bgb|F2|10"], .notMeasured),
       (["50|bgb|F1|13.1", "10|bgb|F1|0"], .notMeasured),
-    (["50|bgb|F1|-4", "10|bgb|F1|10"], .notMeasured),
+      (["50|bgb|F1|-4", "10|bgb|F1|10"], .notMeasured),
       ([], .notMeasured),
     ] as [([String], GoalVerdict)])
   func aRatioIsJudgedByMustAndAim(medians: [String], verdict: GoalVerdict) throws {
