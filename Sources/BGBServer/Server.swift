@@ -207,14 +207,30 @@ struct Server {
     let plan = try makePlan(settings, now)
     let desk = plan?.desk(nil, site: registration.site, time: time)
     let contexts = try makeContexts(settings, now, desk)
+    var rules = settings.shard
+    rules.kernelSeals = announceRecordLayer() == .kernel
     let shard = try Shard(
       loop: loop, mailbox: shardBox, journal: journalBox, site: siteBox,
       identity: ReportIdentity(
         site: registration.site, serverID: registration.serverID, epoch: registration.epoch),
-      settings: settings.shard, agentTLS: contexts.agent, httpsTLS: contexts.https,
+      settings: rules, agentTLS: contexts.agent, httpsTLS: contexts.https,
       listeners: listeners, log: log, httpLog: httpLogHandle.logger("bgb-http"))
     ReconnectPlan.apply(plan, desk, to: shard)
     return shard
+  }
+
+  /// Says who seals and opens records in this process, and why it is not whom the setting names.
+  private func announceRecordLayer() -> ServerSettings.RecordLayer {
+    let refusal = settings.tlsRecords == .kernel ? KernelTLS.refusal() : nil
+    let layer = settings.tlsRecords.inUse(refusal)
+    if let refusal {
+      log.warning(
+        "This kernel has no TLS: the server seals and opens records itself.",
+        metadata: ["tls-records": "\(layer)", "error": "\(refusal)"])
+    } else {
+      log.notice("TLS records", metadata: ["tls-records": "\(layer)"])
+    }
+    return layer
   }
 
   private func makePlan(
@@ -258,13 +274,13 @@ struct Server {
       let keys = try TicketKeyFile(path: settings.ticketKeys.path).loadOrMake(now: now)
       var agent = TLSOptions()
       agent.ticketKeys = keys
-      agent.detaches = settings.tlsRecords == .detached
+      agent.detaches = settings.tlsRecords != .openssl
       agent.sessionContext = "bgb-agent"
       // Whoever takes identities needs no ticket, and whoever does not gets one at its sign-in.
       if reconnects != nil { agent.ticketsPerHandshake = 0 }
       var https = TLSOptions()
       https.ticketKeys = keys
-      https.detaches = settings.tlsRecords == .detached
+      https.detaches = settings.tlsRecords != .openssl
       https.sessionContext = "bgb-https"
       https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
       return (
@@ -307,6 +323,7 @@ struct Server {
       var changed = fresh.shard
       // The table of connections was made for this many.
       changed.connectionsMax = shard.settings.connectionsMax
+      changed.kernelSeals = shard.settings.kernelSeals
       shard.settings = changed
       if let level = Logger.Level(rawValue: fresh.log.level) {
         logHandle.setLevel(level)

@@ -84,8 +84,15 @@ struct ServerSettings: DescribedSettings {
   enum RecordLayer: String, Decodable {
     /// This server, with the keys that the handshake agreed upon: some 200 bytes a connection.
     case detached
+    /// The kernel, with the same keys; this server where the kernel has no TLS.
+    case kernel
     /// OpenSSL's objects: some 23 KB a connection.
     case openssl
+
+    /// Who it is in this process, by what its kernel answers to TLS (nil if it has it).
+    func inUse(_ refusal: Errno?) -> RecordLayer {
+      self == .kernel && refusal != nil ? .detached : self
+    }
   }
 
   static var descriptions: [SettingDescription] { places + rules }
@@ -106,8 +113,8 @@ struct ServerSettings: DescribedSettings {
         "https-tls", "1.3|1.2", default: "\"1.3\"",
         "The oldest TLS version of the HTTPS listener; 1.2 for paths that break 1.3."),
       SettingDescription(
-        "tls-records", "detached|openssl", default: "detached",
-        "Who seals and opens records after the handshake: this server, or OpenSSL's own objects."),
+        "tls-records", "detached|kernel|openssl", default: "detached",
+        "Who seals and opens records after the handshake: this server, the kernel, or OpenSSL."),
       SettingDescription(
         "poll-length", "duration", default: "5m",
         "How long a poll is held at most; learned shorter where a path cuts earlier."),
@@ -205,7 +212,7 @@ struct ServerSettings: DescribedSettings {
     var shard = ShardSettings()
     shard.connectionsMax = connectionsMax
     shard.handshakesMax = handshakesMax
-    shard.detaches = tlsRecords == .detached
+    shard.detaches = tlsRecords != .openssl
     shard.keepAliveSeconds = max(
       Limits.keepAliveSecondsMinimum, UInt32(clamping: keepAlive.seconds))
     shard.crashWindowSeconds = UInt32(clamping: crashWindow.seconds)

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tls.h>
 #include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -37,6 +38,28 @@ _Static_assert(IPPROTO_TCP == 6 && TCP_NODELAY == 1 && TCP_KEEPIDLE == 4, "TCP o
 _Static_assert(TCP_KEEPINTVL == 5 && TCP_KEEPCNT == 6 && TCP_DEFER_ACCEPT == 9, "TCP options");
 _Static_assert(TCP_USER_TIMEOUT == 18 && IPPROTO_IPV6 == 41 && IPV6_V6ONLY == 26, "more options");
 _Static_assert(SHUT_WR == 1, "shutdown");
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+// Transports writes these structures byte by byte: version, cipher, vector, key, salt, counter.
+_Static_assert(sizeof(struct tls12_crypto_info_aes_gcm_128) == 40, "AES-128-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_128, iv) == 4, "AES-128-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_128, key) == 12, "AES-128-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_128, salt) == 28, "AES-128-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_128, rec_seq) == 32, "AES-128-GCM");
+_Static_assert(sizeof(struct tls12_crypto_info_aes_gcm_256) == 56, "AES-256-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_256, iv) == 4, "AES-256-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_256, key) == 12, "AES-256-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_256, salt) == 44, "AES-256-GCM");
+_Static_assert(offsetof(struct tls12_crypto_info_aes_gcm_256, rec_seq) == 48, "AES-256-GCM");
+_Static_assert(sizeof(struct tls12_crypto_info_chacha20_poly1305) == 56, "ChaCha20-Poly1305");
+_Static_assert(offsetof(struct tls12_crypto_info_chacha20_poly1305, iv) == 4, "ChaCha20");
+_Static_assert(offsetof(struct tls12_crypto_info_chacha20_poly1305, key) == 16, "ChaCha20");
+_Static_assert(offsetof(struct tls12_crypto_info_chacha20_poly1305, rec_seq) == 48, "ChaCha20");
+_Static_assert(TLS_1_3_VERSION == 0x0304 && TLS_TX == 1 && TLS_RX == 2, "TLS options");
+_Static_assert(TLS_CIPHER_AES_GCM_128 == 51 && TLS_CIPHER_AES_GCM_256 == 52, "ciphers");
+_Static_assert(TLS_CIPHER_CHACHA20_POLY1305 == 54 && SOL_TLS == 282, "ciphers, level");
 
 // ---- epoll -------------------------------------------------------------------------------------
 
@@ -239,6 +262,51 @@ int clinux_peer_credentials(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid) 
   *uid = credentials.uid;
   *gid = credentials.gid;
   return 0;
+}
+
+// ---- TLS in the kernel -------------------------------------------------------------------------
+
+int clinux_tls_attach(int fd) { return setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls"); }
+
+int clinux_tls_set_key(int fd, int direction, const void *info, size_t count) {
+  return setsockopt(fd, SOL_TLS, direction, info, (socklen_t)count);
+}
+
+ptrdiff_t clinux_tls_receive(int fd, void *bytes, size_t count, int *type) {
+  union {
+    struct cmsghdr aligned;
+    char bytes[CMSG_SPACE(sizeof(uint8_t))];
+  } control;
+  struct iovec piece = {.iov_base = bytes, .iov_len = count};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  ptrdiff_t got = recvmsg(fd, &message, 0);
+  *type = -1;
+  if (got == -1) return -1;
+  struct cmsghdr *note = CMSG_FIRSTHDR(&message);
+  if (note != NULL && note->cmsg_level == SOL_TLS && note->cmsg_type == TLS_GET_RECORD_TYPE)
+    *type = *(const uint8_t *)CMSG_DATA(note);
+  return got;
+}
+
+ptrdiff_t clinux_tls_send(int fd, uint8_t type, const void *bytes, size_t count) {
+  union {
+    struct cmsghdr aligned;
+    char bytes[CMSG_SPACE(sizeof(uint8_t))];
+  } control = {.bytes = {0}};
+  struct iovec piece = {.iov_base = (void *)bytes, .iov_len = count};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *note = CMSG_FIRSTHDR(&message);
+  note->cmsg_level = SOL_TLS;
+  note->cmsg_type = TLS_SET_RECORD_TYPE;
+  note->cmsg_len = CMSG_LEN(sizeof(uint8_t));
+  *CMSG_DATA(note) = type;
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
 int clinux_parse_address(const char *text, struct clinux_address *address) {

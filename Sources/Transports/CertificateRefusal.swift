@@ -70,7 +70,8 @@ public enum CertificateRefusal: Error, Hashable, Sendable {
       self.init(verifyCode: error.verifyCode)
     case .protocolViolation:
       self.init(reason: error.reason)
-    case .connectionReset, .system, .truncated, .alertReceived, .limitExceeded, .setup, .closed:
+    case .connectionReset, .system, .truncated, .alertReceived, .limitExceeded, .setup, .closed,
+      .keyChange:
       return nil
     }
   }

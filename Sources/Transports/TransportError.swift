@@ -26,6 +26,8 @@ public struct TransportError: Error, Equatable, Sendable {
     case setup
     /// The transport was used after its end.
     case closed
+    /// The kernel seals or opens the records and could not change the key; `errno` says why.
+    case keyChange
   }
 
   /// The kind of failure.
@@ -70,6 +72,7 @@ extension TransportError: CustomStringConvertible {
     case .limitExceeded: "the peer asked for new keys too often"
     case .setup: "OpenSSL could not set up the connection (\(opensslReasonText(reason)))"
     case .closed: "the connection is already closed"
+    case .keyChange: "the kernel could not follow a change of keys (\(kernelText))"
     }
   }
 

@@ -21,7 +21,7 @@ struct DetachedTLSTests {
 
     init(
       options: TLSOptions = TLSOptions(), limit: Int = 4, heldBytesMax: Int = 1 << 20,
-      receiveBytes: Int = 65536, version: Int32 = TLS1_3_VERSION,
+      receiveBytes: Int = 65536, version: Int32 = TLS1_3_VERSION, kernel: KernelTLS? = nil,
       configure: (OpaquePointer) -> Void = { _ in }
     ) throws {
       let (wire, clientNumber, serverNumber) = Wire.make()
@@ -30,7 +30,7 @@ struct DetachedTLSTests {
       let serverEnd = Descriptor(owning: serverNumber)
       var options = options
       options.detaches = true
-      table = try #require(DetachedTable(limit: limit, heldBytesMax: heldBytesMax))
+      table = try #require(DetachedTable(limit: limit, heldBytesMax: heldBytesMax, kernel: kernel))
       server = ByteChannel(
         .tls(try TLSTransport(serverEnd, context: try site.serverContext(options))),
         token: Token(generation: 1, index: 1), pool: BlockPool(limit: 1024),

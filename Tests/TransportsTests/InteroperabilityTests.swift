@@ -92,11 +92,8 @@ struct InteroperabilityTests {
   }
 
   /// A server that gives out tickets, and detaches its connections if wanted.
-  static func capitalsServer(
-    _ site: Site, detached: Bool, peerCertificate: PeerCertificateRule = .required
-  ) throws -> CapitalsServer {
+  static func capitalsServer(_ site: Site, detached: Bool) throws -> CapitalsServer {
     var options = TLSOptions()
-    options.peerCertificate = peerCertificate
     options.ticketKeys = try TicketKeys.fresh(now: 1)
     options.detaches = detached
     let server = try CapitalsServer(try site.serverContext(options))

@@ -60,7 +60,9 @@ extension AgentLoop {
   func reconnectFailed(_ link: AgentLink, _ error: TransportError) {
     switch error.kind {
     case .alertReceived, .protocolViolation, .setup: forgetReconnect(of: link)
-    case .connectionReset, .system, .truncated, .certificateRefused, .limitExceeded, .closed: return
+    case .connectionReset, .system, .truncated, .certificateRefused, .limitExceeded, .closed,
+      .keyChange:
+      return
     }
   }
 }

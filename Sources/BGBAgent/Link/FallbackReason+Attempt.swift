@@ -18,7 +18,8 @@ extension FallbackReason {
       case .connectionReset, .system, .truncated:
         self = error.errno == 0 ? .reset : FallbackReason(errno: error.errno)
       case .certificateRefused: self = .notOurServer
-      case .protocolViolation, .alertReceived, .limitExceeded, .setup, .closed: self = .tlsFailed
+      case .protocolViolation, .alertReceived, .limitExceeded, .setup, .closed, .keyChange:
+        self = .tlsFailed
       }
     default: self = .reset
     }

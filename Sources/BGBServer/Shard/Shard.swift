@@ -136,7 +136,10 @@ final class Shard {
     pool = BlockPool(
       blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
       keptMax: settings.pushesPerTurn)
-    detached = settings.detaches ? DetachedTable(limit: settings.connectionsMax * 2) : nil
+    let kernel = settings.kernelSeals ? KernelTLS() : nil
+    detached =
+      settings.detaches
+      ? DetachedTable(limit: settings.connectionsMax * 2, kernel: kernel) : nil
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)

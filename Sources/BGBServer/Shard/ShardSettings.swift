@@ -9,6 +9,8 @@ struct ShardSettings: Sendable, Equatable {
   var connectionsMax = 18_000
   /// Whether connections go on without OpenSSL's object once they are established.
   var detaches = true
+  /// Whether the kernel is given the keys of those connections.
+  var kernelSeals = false
   /// Handshakes under way at most: each holds some 40 KB until it is done.
   var handshakesMax = 128
   /// Newcomers at most, those in a handshake and those that wait for one; beyond it accepting rests

@@ -25,6 +25,7 @@ extension Shard {
     }
     line("handshakes_under_way", "gauge", "TLS handshakes not finished.", handshakesUnderWay)
     line("detached", "gauge", "Connections without OpenSSL's object.", detached?.count ?? 0)
+    line("kernel_tls", "gauge", "Connections in kernel TLS.", detached?.inKernel ?? 0)
     line("newcomers", "gauge", "Connections that are not established yet.", newcomers)
     line(
       "handshake_microseconds", "gauge", "Mean CPU of a handshake, lately.",
@@ -41,8 +42,7 @@ extension Shard {
     count(
       "handshakes_reconnect", "TLS handshakes with a reconnect identity.",
       counters.handshakesReconnect)
-    count(
-      "reconnect_identities", "Reconnect identities given out.", reconnects?.issued ?? 0)
+    count("reconnect_identities", "Reconnect identities given out.", reconnects?.issued ?? 0)
     count(
       "reconnect_refused", "Reconnect identities not taken.", reconnects?.refusedCount ?? 0)
     count("handshakes_failed", "Refused or broken TLS handshakes.", counters.handshakesFailed)

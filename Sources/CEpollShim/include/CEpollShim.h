@@ -114,6 +114,17 @@ ptrdiff_t clinux_send(int fd, const void *bytes, size_t count);
 /// SO_PEERCRED of a Unix socket.
 int clinux_peer_credentials(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid);
 
+// ---- TLS in the kernel -------------------------------------------------------------------------
+
+/// Sets TCP_ULP to "tls"; the socket's bytes go through as before until a key is set.
+int clinux_tls_attach(int fd);
+/// Sets the key of a direction at SOL_TLS: one of the kernel's tls12_crypto_info structures.
+int clinux_tls_set_key(int fd, int direction, const void *info, size_t count);
+/// recvmsg; `type` becomes what TLS_GET_RECORD_TYPE says of the record, or -1 if it says nothing.
+ptrdiff_t clinux_tls_receive(int fd, void *bytes, size_t count, int *type);
+/// sendmsg of one record of this type by TLS_SET_RECORD_TYPE, with MSG_NOSIGNAL.
+ptrdiff_t clinux_tls_send(int fd, uint8_t type, const void *bytes, size_t count);
+
 /// inet_pton for either family; returns 1 if the text is an address, else 0. Port and scope become
 /// 0.
 int clinux_parse_address(const char *text, struct clinux_address *address);

@@ -130,6 +130,7 @@ extension DetachedTable {
       fail(&head, TransportError(.setup))
       return .over
     }
+    if head.nature.contains(.kernelReads), !rekeyKernel(name, fd, &head, .read) { return .over }
     if request == 1 { head.flags.insert(.owesUpdate) }
     return .taken
   }

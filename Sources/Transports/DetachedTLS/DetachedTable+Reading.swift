@@ -27,6 +27,8 @@ extension DetachedTable {
         return .progressed(freeBefore - buffer.free)
       }
       guard step == .progressed(0) else { return step }
+    } else if let kernel, head.nature.contains(.kernelReads) {
+      return readFromKernel(kernel, name, fd, &head, into: &buffer)
     } else {
       switch fetch(name, fd, &head, atMost: buffer.free) {
       case .progressed(let count): range = Self.inboundStart..<Self.inboundStart + count
@@ -167,7 +169,7 @@ extension DetachedTable {
   }
 
   /// Delivers what the receive buffer has room for, of a record that was opened beside it.
-  private func deliver(
+  func deliver(
     _ name: SlotName, _ head: inout SlotHead, _ count: Int, into buffer: inout ReceiveBuffer
   ) -> RecordStep {
     let now = min(count, buffer.free)

@@ -11,6 +11,9 @@ extension DetachedTable {
     guard !head.flags.contains(.finished) else { return .failed(TransportError(.closed)) }
     guard bytes.count > 0 else { return .progressed(0) }
     defer { slots.setHead(name, head) }
+    if let kernel, head.nature.contains(.kernelWrites) {
+      return writeToKernel(kernel, name, fd, &head, bytes)
+    }
     if head.flags.contains(.holdsOutput) {
       let step = sendHeld(name, fd, &head)
       // What was kept were these very bytes, or an alert or key update before them.
@@ -42,6 +45,9 @@ extension DetachedTable {
       guard case .progressed = step else { return step }
     }
     guard !head.flags.contains(.finished) else { return .progressed(0) }
+    if let kernel, head.nature.contains(.kernelWrites) {
+      return finishWritingToKernel(kernel, fd, &head)
+    }
     let content: [UInt8] = [Alert.warning, Alert.closeNotify]
     guard
       let size = ciphers.seal(
@@ -107,7 +113,7 @@ extension DetachedTable {
     return size
   }
 
-  private func lose(
+  func lose(
     _ head: inout SlotHead, _ error: TransportError = TransportError(.setup)
   ) -> IOStep {
     fail(&head, error)

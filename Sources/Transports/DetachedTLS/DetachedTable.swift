@@ -24,11 +24,17 @@ public final class DetachedTable {
   public internal(set) var keyUpdatesReceived: UInt64 = 0
   /// Key updates that we made, most of them in answer.
   public internal(set) var keyUpdatesSent: UInt64 = 0
+  /// Connections whose records the kernel seals or opens.
+  public internal(set) var inKernel = 0
+  /// Connections of which the kernel did not take all that it was to take.
+  public internal(set) var kernelRefusals: UInt64 = 0
   /// Connections that we ended with a fatal alert.
   public internal(set) var alertsSent: UInt64 = 0
 
   let slots = DetachedSlots()
   let ciphers: RecordCiphers
+  /// The kernel, if it is to seal and open records.
+  let kernel: KernelTLS?
   var held: HeldRecords
   /// Where bytes from a socket land: behind room for the part of a record that came before.
   var inbound = RecordRoom(DetachedTable.inboundStart + 64 * 1024)
@@ -41,13 +47,16 @@ public final class DetachedTable {
   static let inboundStart = RecordLimits.recordBytesMax
 
   /// Makes an empty table for at most `limit` connections; nil if OpenSSL lacks a cipher.
-  /// - Parameter heldBytesMax: what unfinished records of all connections may take; a connection
+  /// - Parameters:
+  ///   - heldBytesMax: what unfinished records of all connections may take; a connection
   ///   that would exceed it is ended.
-  public init?(limit: Int, heldBytesMax: Int = 64 << 20) {
+  ///   - kernel: whom each connection's keys are given to; nil seals and opens all records here.
+  public init?(limit: Int, heldBytesMax: Int = 64 << 20, kernel: KernelTLS? = nil) {
     precondition(limit > 0, "a table holds at least one connection")
     guard let ciphers = RecordCiphers() else { return nil }
     self.limit = min(limit, SlotName.placesMax)
     self.ciphers = ciphers
+    self.kernel = kernel
     held = HeldRecords(bytesMax: heldBytesMax)
   }
 
@@ -65,6 +74,7 @@ public final class DetachedTable {
 
   /// Wipes a slot and all that is held for it.
   func giveBack(_ name: SlotName) {
+    if slots.head(name).isInKernel { inKernel -= 1 }
     ciphers.forget(name)
     held.removeAll(of: name)
     slots.giveBack(name)
@@ -95,6 +105,11 @@ public final class DetachedTable {
     guard !head.flags.contains(.finished) else { return }
     if head.flags.contains(.holdsOutput), sendHeld(name, fd, &head) != .progressed(0) { return }
     let content: [UInt8] = [Alert.fatal, alert]
+    if let kernel, head.nature.contains(.kernelWrites) {
+      alertsSent &+= 1
+      _ = kernel.send(fd, type: ContentType.alert, content.span)
+      return
+    }
     guard
       let size = ciphers.seal(
         slots, name, type: ContentType.alert, content.span, into: &outbound.bytes, at: 0)

@@ -71,6 +71,7 @@ extension Transport {
     case .tls(var tls):
       let (outcome, slot) = tls.fill(table)
       if let slot {
+        table.handOver(slot, tls.descriptor)
         self = .detached(DetachedTransport(tls.releaseSocket(), table, slot))
       } else {
         self = .tls(tls)

@@ -39,6 +39,7 @@ enum Alert {
   static let recordOverflow: UInt8 = 22
   static let illegalParameter: UInt8 = 47
   static let decodeError: UInt8 = 50
+  static let internalError: UInt8 = 80
   static let userCanceled: UInt8 = 90
 
   static let warning: UInt8 = 1

@@ -51,6 +51,10 @@ struct SlotHead: BitwiseCopyable, Equatable {
     let rawValue: UInt8
     static let isClient = Nature(rawValue: 1)
     static let resumed = Nature(rawValue: 2)
+    /// The kernel opens the peer's records.
+    static let kernelReads = Nature(rawValue: 4)
+    /// The kernel seals ours.
+    static let kernelWrites = Nature(rawValue: 8)
   }
 
   var flags: Flags = []
@@ -61,6 +65,8 @@ struct SlotHead: BitwiseCopyable, Equatable {
   var barrenRecords: UInt8 = 0
   /// The kind of failure, plus one; 0 for none.
   var failure: UInt8 = 0
+  /// Whether the kernel has a key of it.
+  var isInKernel: Bool { !nature.isDisjoint(with: [.kernelReads, .kernelWrites]) }
   private var spare: (UInt8, UInt8, UInt8) = (0, 0, 0)
   /// The failure's numbers; on the free list, the place of the next free slot.
   var failureReason: Int32 = 0

@@ -10,11 +10,14 @@ final class ConnectedPair {
   let client: ByteChannel
   let server: ByteChannel
   let pool = BlockPool(limit: 1024)
-  private let tables: DetachedTables
+  let tables: DetachedTables
   private let site: Site?
 
-  init(_ kind: TransportKind) throws {
-    tables = try DetachedTables()
+  init(
+    _ kind: TransportKind, kernels: (server: KernelTLS?, client: KernelTLS?)? = nil,
+    suites: String? = nil
+  ) throws {
+    tables = try DetachedTables(kernels: kernels ?? kind.kernels)
     let (nearNumber, farNumber) = try tcpPair()
     let near = Descriptor(owning: nearNumber)
     let far = Descriptor(owning: farNumber)
@@ -23,11 +26,12 @@ final class ConnectedPair {
       site = nil
       client = channel(.plain(PlainTransport(near)), pool)
       server = channel(.plain(PlainTransport(far)), pool)
-    case .tls, .detachedServer, .detachedClient, .detached:
+    case .tls, .detachedServer, .detachedClient, .detached, .kernelServer, .kernel:
       let site = Site()
       self.site = site
       var options = TLSOptions()
       options.detaches = true
+      if let suites { options.cipherSuites = suites }
       client = channel(
         .tls(
           try TLSTransport(near, context: try site.clientContext(options), serverName: "mp.test")),
@@ -36,6 +40,27 @@ final class ConnectedPair {
     }
     try connect(client, server)
     tables.detach(kind, client: client, server: server)
+  }
+
+  /// Sends bytes over the loopback and expects them at the other end.
+  func carry(
+    _ bytes: [UInt8], from sender: ByteChannel, to receiver: ByteChannel
+  ) throws(TransportError) {
+    #expect(sender.enqueue(bytes.span, now: .zero) == .stored)
+    var buffer = ReceiveBuffer(capacity: 20_000)
+    var arrived: [UInt8] = []
+    while arrived.count < bytes.count {
+      if case .failed(let error) = sender.flush(now: .zero) { throw error }
+      tables.work()
+      switch receiver.receive(into: &buffer) {
+      case .progressed: arrived += buffer.slice
+      case .wouldBlock:
+        guard (try? awaitReady((receiver.descriptor, .readable))) != nil else { return }
+      case .ended: break
+      case .failed(let error): throw error
+      }
+    }
+    #expect(arrived == bytes)
   }
 }
 

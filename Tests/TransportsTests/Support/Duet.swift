@@ -7,7 +7,7 @@ import Testing
 
 /// The transports that the contract holds for.
 enum TransportKind: CaseIterable, CustomTestStringConvertible {
-  case plain, tls, detachedServer, detachedClient, detached
+  case plain, tls, detachedServer, detachedClient, detached, kernelServer, kernel
 
   var testDescription: String {
     switch self {
@@ -16,11 +16,28 @@ enum TransportKind: CaseIterable, CustomTestStringConvertible {
     case .detachedServer: "TLS, the server detached"
     case .detachedClient: "TLS, the client detached"
     case .detached: "TLS, both detached"
+    case .kernelServer: "TLS, the server's records in a kernel"
+    case .kernel: "TLS, both ends' records in kernels"
     }
   }
 
-  var detachesServer: Bool { self == .detachedServer || self == .detached }
-  var detachesClient: Bool { self == .detachedClient || self == .detached }
+  var detachesServer: Bool {
+    switch self {
+    case .plain, .tls, .detachedClient: false
+    case .detachedServer, .detached, .kernelServer, .kernel: true
+    }
+  }
+
+  var detachesClient: Bool { self == .detachedClient || self == .detached || self == .kernel }
+
+  /// A kernel for each end that has its records in one.
+  var kernels: (server: FakeKernel?, client: FakeKernel?) {
+    switch self {
+    case .kernelServer: (FakeKernel(), nil)
+    case .kernel: (FakeKernel(), FakeKernel())
+    case .plain, .tls, .detachedServer, .detachedClient, .detached: (nil, nil)
+    }
+  }
 }
 
 /// Both ends' tables; which are used depends on the kind.
@@ -28,15 +45,27 @@ struct DetachedTables {
   let server: DetachedTable
   let client: DetachedTable
 
-  init(heldBytesMax: Int = 1 << 20) throws {
-    server = try #require(DetachedTable(limit: 16, heldBytesMax: heldBytesMax))
-    client = try #require(DetachedTable(limit: 16, heldBytesMax: heldBytesMax))
+  private let kernels: (server: KernelTLS?, client: KernelTLS?)
+
+  init(heldBytesMax: Int = 1 << 20, kernels: (server: KernelTLS?, client: KernelTLS?)) throws {
+    self.kernels = kernels
+    server = try #require(
+      DetachedTable(limit: 16, heldBytesMax: heldBytesMax, kernel: kernels.server))
+    client = try #require(
+      DetachedTable(limit: 16, heldBytesMax: heldBytesMax, kernel: kernels.client))
   }
 
   /// Detaches what the kind says, after the handshake.
   func detach(_ kind: TransportKind, client near: ByteChannel, server far: ByteChannel) {
     if kind.detachesServer { #expect(far.detach(into: server) == .detached) }
     if kind.detachesClient { #expect(near.detach(into: client) == .detached) }
+    if kernels.server is FakeKernel { #expect(server.inKernel == 1) }
+    if kernels.client is FakeKernel { #expect(client.inKernel == 1) }
+  }
+
+  /// What a kernel does by itself meanwhile.
+  func work() {
+    for kernel in [kernels.server, kernels.client] { (kernel as? FakeKernel)?.work() }
   }
 }
 
@@ -55,10 +84,10 @@ final class Duet {
   init(
     _ kind: TransportKind, outboundBytesMax: Int = 4 << 20, receiveBytes: Int = 65536,
     serverOptions: TLSOptions = TLSOptions(), clientOptions: TLSOptions = TLSOptions(),
-    heldBytesMax: Int = 1 << 20
+    heldBytesMax: Int = 1 << 20, kernels: (server: KernelTLS?, client: KernelTLS?)? = nil
   ) throws {
     self.kind = kind
-    tables = try DetachedTables(heldBytesMax: heldBytesMax)
+    tables = try DetachedTables(heldBytesMax: heldBytesMax, kernels: kernels ?? kind.kernels)
     let (wire, clientSocket, serverSocket) = Wire.make()
     self.wire = wire
     let clientEnd = Descriptor(owning: clientSocket)
@@ -70,7 +99,7 @@ final class Duet {
       site = nil
       near = .plain(PlainTransport(clientEnd))
       far = .plain(PlainTransport(serverEnd))
-    case .tls, .detachedServer, .detachedClient, .detached:
+    case .tls, .detachedServer, .detachedClient, .detached, .kernelServer, .kernel:
       let site = Site()
       var clientOptions = clientOptions
       var serverOptions = serverOptions
@@ -132,6 +161,7 @@ final class Duet {
   /// Receives once.
   @discardableResult
   func receive(on channel: ByteChannel, appendingTo arrived: inout [UInt8]) -> IOStep {
+    tables.work()
     let step = channel.receive(into: &buffer)
     buffer.withBytes { bytes in
       for index in 0..<bytes.count { arrived.append(bytes[index]) }

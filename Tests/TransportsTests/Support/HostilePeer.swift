@@ -31,9 +31,16 @@ final class HostilePeer {
   private var sealing: Half
   private var opening: Half
 
-  /// - Parameter victim: which end is ours.
-  init(against victim: TLSRole, receiveBytes: Int = 65536, heldBytesMax: Int = 1 << 20) throws {
-    duet = try Duet(.detached, receiveBytes: receiveBytes, heldBytesMax: heldBytesMax)
+  /// - Parameters:
+  ///   - victim: which end is ours.
+  ///   - kernel: who seals and opens our end's records; nil for the table.
+  init(
+    against victim: TLSRole, receiveBytes: Int = 65536, heldBytesMax: Int = 1 << 20,
+    kernel: KernelTLS? = nil
+  ) throws {
+    duet = try Duet(
+      .detached, receiveBytes: receiveBytes, heldBytesMax: heldBytesMax,
+      kernels: victim == .server ? (kernel, nil) : (nil, kernel))
     try duet.shakeHands()
     self.victim = victim == .server ? duet.server : duet.client
     attacker = victim == .server ? duet.client : duet.server
