@@ -10,8 +10,8 @@ import Synchronization
 
 /// Waits for the site's messages.
 final class SiteWatch: Sendable {
-  /// How long one wait lasts when nothing comes; the doorbell ends it early.
-  private static let waitMilliseconds = 5_000
+  /// How long one wait lasts when nothing comes; news and the doorbell end it early.
+  private static let waitMilliseconds = 30_000
   /// Pauses between tries while the site is away.
   private static let retryMilliseconds: UInt32 = 500
 
