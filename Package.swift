@@ -158,7 +158,7 @@ let package = Package(
       "BGBManagerTests", ["BGBManager", "BGBModel", "BGBReport", "BGBSigning", "SiteDatabase"]),
     tests("BGBConsoleTests", ["BGBConsole", "BGBModel"]),
     tests("SwarmPeersTests", ["SwarmPeers"]),
-    tests("SwarmKitTests", ["SwarmKit"]),
+    tests("SwarmKitTests", ["SwarmKit", "SwarmPeers"]),
     tests("TidyTests", []),
     tests("IntegrationTests", ["BGBModel"]),
   ]

@@ -49,6 +49,29 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   case stormErrors = "P1"
   /// Attempts that failed before the storm.
   case errors = "errors"
+  // Of our own server alone, taken by `bgb-swarm run --scenario table`:
+  /// PSS of all processes of the server, MiB.
+  case wholeServer = "M3.total"
+  /// Server CPU ms from the first mark until the site knew of everybody.
+  case telling = "I1.telling"
+  /// Bytes of RSS growth per connection after that.
+  case memoryAfterTelling = "M1.told"
+  /// Bytes of RSS growth per connection some time after it all.
+  case memoryAtRest = "M4.calm"
+  /// Server CPU ms of a connect while there are few connections.
+  case firstHandshakes = "H1.first"
+  /// Server CPU ms of a connect while all others are connected.
+  case laterHandshakes = "H1.later"
+  /// The first receipt of all to receipt, middle, ms.
+  case pushMiddleFromFirst = "F3.first.p50"
+  /// The same, 99th percentile, ms.
+  case pushTailFromFirst = "F3.first"
+  /// The server's first push to receipt, 99th percentile, ms.
+  case pushTailFromServer = "F3.server"
+  /// Server CPU seconds of the whole storm.
+  case stormSeconds = "S3.seconds"
+  /// p99 of a push during a storm by that in quiet, of those who were online.
+  case pushInStorm = "S4"
 
   /// What it is, with its unit, for a table's row.
   public var words: String {
@@ -76,6 +99,17 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .stormCPU: "storm: CPU each, ms"
     case .stormErrors: "storm: failed attempts"
     case .errors: "failed attempts before the storm"
+    case .wholeServer: "whole server (PSS), MiB"
+    case .telling: "the site is told of all connects, CPU ms"
+    case .memoryAfterTelling: "memory per idle connection after that (RSS), bytes"
+    case .memoryAtRest: "memory per connection after a rest (RSS), bytes"
+    case .firstHandshakes: "full handshake of the first connections, CPU ms"
+    case .laterHandshakes: "full handshake beside all connections, CPU ms"
+    case .pushMiddleFromFirst: "first receipt to receipt, p50 ms"
+    case .pushTailFromFirst: "first receipt to receipt, p99 ms"
+    case .pushTailFromServer: "first push of the server to receipt, p99 ms"
+    case .stormSeconds: "storm: CPU in all, s"
+    case .pushInStorm: "push in a storm, p99 by that in quiet"
     }
   }
 }

@@ -84,6 +84,8 @@ final class PeerFleet {
     do throws(Errno) {
       let socket = try StreamSocket.connect(to: target.address, from: local)
       try? StreamSocket.setNoDelay(socket.raw)
+      // As agents do.
+      try? StreamSocket.setCongestionControl(socket.raw, "reno")
       guard let token = connections.nextToken else { return }
       let raw = socket.raw
       let connection = PeerConnection(

@@ -83,6 +83,9 @@ final class Crew {
     }
   }
 
+  /// Tells every process the same.
+  func tell(_ line: ControlLine) { for member in members { member.child.write(line.text + "\n") } }
+
   /// Tells the last process alone: what keeps a loop busy must not delay everybody's receipts.
   func tellLast(_ line: ControlLine) { members.last?.child.write(line.text + "\n") }
 

@@ -73,6 +73,7 @@ final class Laboratory {
     }
     crew.activity = "connecting"
     let begun = MonotonicClock.now()
+    if options.scenario == .table { try watchFirstConnects() }
     let all = try waitOnline(crew.sessions, seconds: options.connectSeconds)
     figures["connect.seconds"] = Double(MonotonicClock.now().since(begun)) / 1_000
     guard all else {
@@ -157,7 +158,7 @@ final class Laboratory {
   // MARK: Report
 
   private func write(_ verdict: Verdict) throws(SwarmError) {
-    if let path = options.report { try write(path, json(verdict).encoded() + "\n") }
+    if let path = options.report { try Laboratory.write(path, json(verdict).encoded() + "\n") }
     for run in operations {
       StandardError.write(
         HistogramText.draw(run.fromCreation, title: "\(run.name), from its creation"))
@@ -169,11 +170,11 @@ final class Laboratory {
       var plot = PercentilePlot(title: "bgb-swarm: \(options.title(crew.sessions))")
       for run in operations { plot.add(run.name, run.fromCreation) }
       for storm in storms { plot.add("\(storm.name) (back)", storm.back) }
-      try write(path, plot.svg)
+      try Laboratory.write(path, plot.svg)
     }
   }
 
-  private func write(_ path: String, _ text: String) throws(SwarmError) {
+  static func write(_ path: String, _ text: String) throws(SwarmError) {
     do throws(Errno) {
       try? Folder.remove(path)
       try AppendFile(path: path).append(Array(text.utf8))

@@ -122,11 +122,27 @@ extension SwarmCommand {
     @Option(help: "storm: who ends the connections: cut (the swarm) or kill-workers.")
     var stormBy = StormCause.cut
 
-    @Option(help: "storm: how many, one after the other.")
+    @Option(help: "storm, table: how many, one after the other.")
     var storms = 1
 
-    @Flag(help: "storm: push in quiet, in the middle of the storm, and behind it.")
+    @Flag(help: "storm: push in quiet, in its middle, and behind it; table: a storm with a push.")
     var pushDuring = false
+
+    @Option(help: "table: how many sessions come back by each kind of handshake.")
+    var resumes = 2_000
+
+    @Option(help: "table: a storm's attempts under way in a process; the default is no bound.")
+    var stormConnecting = Int.max
+
+    @Option(
+      help: "table: how long to wait until the site knows of everybody, before the silence.",
+      transform: SpanOfTime.read)
+    var toldTime = SpanOfTime(seconds: 0)
+
+    @Option(
+      help: "table: how long to wait at the end before memory is read once more.",
+      transform: SpanOfTime.read)
+    var calm = SpanOfTime(seconds: 0)
 
     @Option(help: "How long to wait until everybody is online.", transform: SpanOfTime.read)
     var connectTime = SpanOfTime(seconds: 900)
@@ -171,7 +187,9 @@ extension SwarmCommand {
       if stormBy == .killWorkers && serverPid.isEmpty {
         throw ValidationError("--storm-by kill-workers needs --server-pid of the workers' parent")
       }
-      guard (0...100).contains(share), rate >= 0, operations >= 0 else {
+      guard (0...100).contains(share), rate >= 0, operations >= 0, storms >= 0,
+        resumes >= 0, stormConnecting > 0
+      else {
         throw ValidationError("a share is from 0 to 100, a rate and a count not negative")
       }
     }
@@ -238,7 +256,8 @@ extension SwarmCommand.Run {
       ("share", NumberForm.short(share)), ("rate", "\(rate)"),
       ("restMilliseconds", "\(restMilliseconds)"), ("storm", storm.rawValue),
       ("stormBy", stormBy.rawValue), ("storms", "\(storms)"),
-      ("pushDuring", pushDuring ? "yes" : "no"), ("connecting", "\(session.connecting)"),
+      ("pushDuring", pushDuring ? "yes" : "no"), ("resumes", "\(resumes)"),
+      ("connecting", "\(session.connecting)"),
       ("comeback", session.comeback.rawValue),
       ("detached", session.attached ? "no" : "yes"),
     ]

@@ -10,7 +10,7 @@ enum Scenario: String, ExpressibleByArgument, CaseIterable {
   case idle, push, storm, churn
   case slowReaders = "slow-readers"
   case halfOpen = "half-open"
-  case flood, mixed
+  case flood, mixed, table
 
   /// What has to be true of any server in this scenario; more is said by `--bound`.
   var bounds: [String] {
@@ -21,6 +21,7 @@ enum Scenario: String, ExpressibleByArgument, CaseIterable {
         "sessionsLost=0", "online.share>=100", "operations.failed=0", "database.missing=0",
         "repeated=0",
       ]
+    case .table: ["online.share>=100", "operations.failed=0", "database.missing=0", "repeated=0"]
     case .storm: ["storm.back.share>=100", "database.missing=0", "repeated=0"]
     case .churn, .halfOpen, .flood:
       ["operations.failed=0", "database.missing=0", "repeated=0", "p99.ratio<=5x"]
@@ -59,6 +60,7 @@ extension Laboratory {
         crew.tell("flood", count: 0)
       }
     case .mixed: try mixed()
+    case .table: try table()
     }
   }
 
@@ -69,7 +71,7 @@ extension Laboratory {
     crew.tellLast(ControlLine("flood", ["count": String(count)]))
   }
 
-  private func idle() throws(SwarmError) {
+  func idle() throws(SwarmError) {
     crew.activity = "idle for \(options.holdSeconds) s"
     let before = sampler.sample("idle.begin", online: crew.tally[.online])
     try crew.pause(milliseconds: options.holdSeconds * 1_000)
@@ -80,7 +82,7 @@ extension Laboratory {
   }
 
   /// Operations one after the other, with a mark behind each.
-  private func push(_ name: String, count: Int) throws(SwarmError) {
+  func push(_ name: String, count: Int) throws(SwarmError) {
     for number in 1...max(1, count) where !crew.isInterrupted {
       operations.append(try operate(count > 1 ? "\(name) \(number)" : name))
       mark("after \(name) \(number)")

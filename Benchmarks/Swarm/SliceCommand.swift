@@ -97,6 +97,8 @@ final class SliceRun {
   var churn = (perSecond: 0, restMilliseconds: 0)
   /// How many sessions send as fast as they may.
   var flooders = 0
+  /// Sessions that were sent away and not called back yet.
+  var away: [Int] = []
   /// Where the next one that leaves is looked for.
   var nextToLeave = 0
 

@@ -141,13 +141,13 @@ final class SliceLedger {
     return histogram
   }
 
-  /// How long after a moment each session that ended since then was back; and how many ended.
-  func comebacks(since zero: UInt64) -> (ended: Int, back: LatencyHistogram) {
+  /// How many sessions ended since a moment, and how long after `begun` each of them was back.
+  func comebacks(since zero: UInt64, from begun: UInt64) -> (ended: Int, back: LatencyHistogram) {
     var histogram = LatencyHistogram()
     var ended = 0
     for session in sessions where session.endedAt >= zero {
       ended += 1
-      if session.isOnline { histogram.record(session.since - zero) }
+      if session.isOnline { histogram.record(session.since - min(begun, session.since)) }
     }
     return (ended, histogram)
   }

@@ -11,6 +11,10 @@ extension SliceRun {
     guard let line = ControlLine(line: text) else { return }
     switch line.verb {
     case "cut": cut(line.number("count"), comesBackAtOnce: line["how"] == "at-once")
+    case "send-away": sendAway(line.number("count"), forgets: line["forgets"] == "yes")
+    case "call-back": callBack(underWay: line.number("underWay"))
+    case "keep-alives": beginKeepAlives(underWay: line.number("underWay"))
+    case "online": say(ControlLine("online", ["count": String(ledger.tally[.online])]))
     case "churn":
       let wasOff = churn.perSecond == 0
       churn = (line.number("perSecond"), line.number("restMilliseconds"))
@@ -43,6 +47,45 @@ extension SliceRun {
       ledger.expectEnd(of: number, as: .cuts)
       loop.cut(ledger.clients[number], comesBackAtOnce: comesBackAtOnce)
     }
+  }
+
+  /// Cuts so many, which stay away until they are called.
+  private func sendAway(_ count: Int, forgets: Bool) {
+    for number in chosen(count) where ledger.sessions[number].isOnline {
+      ledger.expectEnd(of: number, as: .cuts)
+      loop.sendAway(ledger.clients[number], forgets: forgets)
+      away.append(number)
+    }
+  }
+
+  /// Everybody who is away connects now, so many at a time.
+  private func callBack(underWay: Int) {
+    loop.limitAttempts(to: underWay)
+    for number in away { loop.hurry(ledger.clients[number]) }
+    away = []
+  }
+
+  /// Lets each session send one keep-alive, so many unanswered at a time; says when all are
+  /// answered.
+  ///
+  /// Looked at every millisecond: a loop that spun would take the processor from the
+  /// server.
+  private func beginKeepAlives(underWay: Int) {
+    let before = loop.keepAlivesHeard
+    var asked = 0
+    var next = 0
+    func go(_ loop: AgentLoop) {
+      let heard = loop.keepAlivesHeard - before
+      while next < ledger.clients.count, asked - heard < underWay {
+        asked += loop.flood(ledger.clients[next], keepAlives: 1)
+        next += 1
+      }
+      guard next < ledger.clients.count || heard < asked else {
+        return say(ControlLine("keep-alives", ["heard": String(heard)]))
+      }
+      loop.call(afterMilliseconds: 1, go)
+    }
+    go(loop)
   }
 
   /// Sends some away ten times a second.
@@ -100,7 +143,9 @@ extension SliceRun {
   }
 
   private func tellComebacks(_ line: ControlLine) {
-    let (ended, back) = ledger.comebacks(since: UInt64(max(0, line.number("zero"))))
+    let zero = UInt64(max(0, line.number("zero")))
+    let begun = line["begun"].flatMap { UInt64($0) } ?? zero
+    let (ended, back) = ledger.comebacks(since: zero, from: begun)
     say(ControlLine("comebacks", ["ended": String(ended), "times": back.text]))
   }
 }

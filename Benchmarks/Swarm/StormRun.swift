@@ -128,19 +128,32 @@ extension Laboratory {
     }
     try crew.pause(milliseconds: 600)
     _ = try waitOnline(crew.sessions, seconds: options.stormSeconds)
-    var run = StormRun(name: name)
-    let answers = try crew.ask(ControlLine("comebacks", ["zero": String(zero)]))
+    let run = try settle(
+      StormRun(name: name), zero: zero, begun: zero, cpuBefore: cpuBefore, earlier: before)
+    return (run, during)
+  }
+
+  /// Fills in what came of a storm that is over.
+  ///
+  /// Sessions ended since `zero` and were free to come back since `begun`; `cpuBefore` and
+  /// `earlier` are what servers and sessions had come to before.
+  func settle(
+    _ named: StormRun, zero: UInt64, begun: UInt64, cpuBefore: ServerSample, earlier: SwarmTally
+  ) throws(SwarmError) -> StormRun {
+    var run = named
+    let answers = try crew.ask(
+      ControlLine("comebacks", ["zero": String(zero), "begun": String(begun)]))
     run.ended = answers.reduce(0) { $0 + $1.number("ended") }
     run.back = sum(answers)
-    run.serverNanoseconds = sampler.sample(name, online: 0).nanoseconds(since: cpuBefore)
+    run.serverNanoseconds = sampler.sample(run.name, online: 0).nanoseconds(since: cpuBefore)
     let after = crew.tally
-    run.resumed = after[.resumed] - before[.resumed]
+    run.resumed = after[.resumed] - earlier[.resumed]
     for (kind, count) in after.errors {
-      let grown = count - (before.errors[kind] ?? 0)
+      let grown = count - (earlier.errors[kind] ?? 0)
       if grown > 0 { run.errors[kind] = grown }
     }
     tell(run)
-    return (run, during)
+    return run
   }
 
   private func begin() throws(SwarmError) {

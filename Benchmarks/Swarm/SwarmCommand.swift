@@ -30,7 +30,7 @@ struct SwarmCommand: ParsableCommand {
       """,
     subcommands: [
       Run.self, Slice.self, PeerCommand.self, FloorCommand.self, HandshakesCommand.self,
-      PeerFiguresCommand.self,
+      PeerFiguresCommand.self, GoalsCommand.self,
     ], defaultSubcommand: Run.self)
 }
 

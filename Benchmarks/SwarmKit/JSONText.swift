@@ -27,7 +27,8 @@ public indirect enum JSONText: Sendable {
     case .number(let number):
       guard number.isFinite else { return "null" }
       guard number == number.rounded(), abs(number) < 1e15 else {
-        return "\((number * 1_000).rounded() / 1_000)"
+        let scale = abs(number) < 1 ? 1_000_000.0 : 1_000
+        return "\((number * scale).rounded() / scale)"
       }
       return String(Int64(number))
     case .text(let text): return JSONText.quoted(text)

@@ -23,12 +23,26 @@ public struct CRC32C: Sendable {
 
   /// Takes further bytes; the concrete twin of the generic one, which costs a hundred times as much
   /// across modules.
+  ///
+  /// Four bytes a step ("slicing by 4"): each looks up what it does to the register after the bytes
+  /// behind it.
   public mutating func update(_ bytes: ArraySlice<UInt8>) {
     var register = self.register
-    let table = CRC32C.table
-    for byte in bytes {
-      let index = UInt8(truncatingIfNeeded: register) ^ byte
+    let (table, span) = (CRC32C.table, bytes.span)
+    var place = 0
+    while place &+ 4 <= span.count {
+      let word =
+        register ^ UInt32(span[place]) ^ UInt32(span[place &+ 1]) << 8
+        ^ UInt32(span[place &+ 2]) << 16 ^ UInt32(span[place &+ 3]) << 24
+      register =
+        table[768 &+ Int(word & 0xFF)] ^ table[512 &+ Int(word >> 8 & 0xFF)]
+        ^ table[256 &+ Int(word >> 16 & 0xFF)] ^ table[Int(word >> 24)]
+      place &+= 4
+    }
+    while place < span.count {
+      let index = UInt8(truncatingIfNeeded: register) ^ span[place]
       register = table[Int(index)] ^ register >> 8
+      place &+= 1
     }
     self.register = register
   }
@@ -50,10 +64,18 @@ public struct CRC32C: Sendable {
     return sum.value
   }
 
-  /// The checksum of each single byte, for the reflected polynomial 0x82F63B78.
-  private static let table: [UInt32] = (0..<256).map { index in
-    var value = UInt32(index)
-    for _ in 0..<8 { value = value & 1 == 1 ? 0x82F6_3B78 ^ value >> 1 : value >> 1 }
-    return value
-  }
+  /// The checksum of each single byte, for the reflected polynomial 0x82F63B78, and then the same
+  /// behind one, two and three further bytes.
+  private static let table: [UInt32] = {
+    var table = (0..<256).map { index in
+      var value = UInt32(index)
+      for _ in 0..<8 { value = value & 1 == 1 ? 0x82F6_3B78 ^ value >> 1 : value >> 1 }
+      return value
+    }
+    for index in 0..<768 {
+      let value = table[index]
+      table.append(table[Int(value & 0xFF)] ^ value >> 8)
+    }
+    return table
+  }()
 }

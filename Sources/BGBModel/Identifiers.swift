@@ -26,12 +26,19 @@ public struct Bits128: Hashable, Comparable, Sendable {
   /// Reads exactly 36 characters `8-4-4-4-12` of lower-case hexadecimal; anything else is nil.
   ///
   /// Upper case is refused on purpose: one identity has one spelling, in certificates and in files.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: String) { self.init(characters: text.utf8) }
+
+  /// Reads the same from a part of a text.
+  ///
+  /// Two concrete ones, for a generic one costs a hundred times as much across modules.
+  public init?(_ text: Substring) { self.init(characters: text.utf8) }
+
+  private init?(characters: some Sequence<UInt8>) {
     var high: UInt64 = 0
     var low: UInt64 = 0
     var digits = 0
     var position = 0
-    for byte in text.utf8 {
+    for byte in characters {
       if position == 8 || position == 13 || position == 18 || position == 23 {
         guard byte == UInt8(ascii: "-") else { return nil }
       } else {
@@ -46,13 +53,12 @@ public struct Bits128: Hashable, Comparable, Sendable {
   }
 
   /// Reads sixteen bytes, big-endian; nil when there are not exactly sixteen.
-  public init?(bytes: some Collection<UInt8>) {
+  public init?(bytes: ArraySlice<UInt8>) {
     guard bytes.count == 16 else { return nil }
     var high: UInt64 = 0
     var low: UInt64 = 0
-    for (position, byte) in bytes.enumerated() {
-      if position < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
-    }
+    for byte in bytes.prefix(8) { high = high << 8 | UInt64(byte) }
+    for byte in bytes.suffix(8) { low = low << 8 | UInt64(byte) }
     self.init(high: high, low: low)
   }
 
@@ -119,7 +125,13 @@ public struct ClientID: Hashable, Comparable, Sendable, CustomStringConvertible 
   public init(_ bits: Bits128) { self.bits = bits }
 
   /// Reads the UUID text form; nil for anything else.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: String) {
+    guard let bits = Bits128(text) else { return nil }
+    self.bits = bits
+  }
+
+  /// Reads the same from a part of a text.
+  public init?(_ text: Substring) {
     guard let bits = Bits128(text) else { return nil }
     self.bits = bits
   }
@@ -147,7 +159,13 @@ public struct TaskID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public init(_ bits: Bits128) { self.bits = bits }
 
   /// Reads the UUID text form; nil for anything else.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: String) {
+    guard let bits = Bits128(text) else { return nil }
+    self.bits = bits
+  }
+
+  /// Reads the same from a part of a text.
+  public init?(_ text: Substring) {
     guard let bits = Bits128(text) else { return nil }
     self.bits = bits
   }

@@ -193,7 +193,8 @@ struct Server {
     _ registration: SiteRegistration, _ shardBox: Mailbox<ShardLetter>,
     _ journalBox: Mailbox<JournalLetter>, _ siteBox: Mailbox<SiteLetter>
   ) throws(Errno) -> Shard {
-    let loop = try Loop(time: time, timerCapacity: settings.connectionsMax)
+    let loop = try Loop(
+      time: time, timerCapacity: settings.connectionsMax, mayGather: true)
     var listeners: [ShardListener] = []
     for address in settings.listen { listeners += try open(address.host, address.port, .agent) }
     for address in settings.httpsListen {
@@ -253,11 +254,12 @@ struct Server {
       throw .addressNotAvailable
     }
     do throws(Errno) {
-      let listener = try Listener(address, reusePort: worker != nil)
+      let opened = try ShardListener.open(address, for: role, isShared: worker != nil)
+      let bound = opened.listener.boundAddress
       log.notice(
-        "Listening connections on port \(listener.boundAddress.port ?? 0)\(role.words).",
-        metadata: ["address": "\(listener.boundAddress)", "for": "\(role)"])
-      return [ShardListener(listener: listener, role: role, isShared: worker != nil)]
+        "Listening connections on port \(bound.port ?? 0)\(role.words).",
+        metadata: ["address": "\(bound)", "for": "\(role)"])
+      return [opened]
     } catch {
       log.critical("cannot listen", metadata: ["address": "\(address)", "error": "\(error)"])
       throw error

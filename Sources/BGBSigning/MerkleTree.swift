@@ -38,11 +38,7 @@ public struct MerkleTree: Sendable {
     var storage = nodes
     unsafe storage.withUnsafeMutableBytes { bytes in
       for (index, leaf) in leaves.enumerated() {
-        let input = leaf.bits.bytes
-        unsafe input.withUnsafeBytes { input in
-          unsafe hasher.hash(
-            prefix: MerkleTree.leafPrefix, input, into: MerkleTree.node(index, of: bytes))
-        }
+        unsafe MerkleTree.hash(leaf, index, in: bytes, with: hasher)
       }
       for level in widths.indices.dropFirst() {
         unsafe MerkleTree.join(
@@ -53,7 +49,19 @@ public struct MerkleTree: Sendable {
     nodes = storage
   }
 
-  private static func join(
+  /// Puts the hash of a leaf where its node is.
+  static func hash(
+    _ leaf: ClientID, _ index: Int, in bytes: UnsafeMutableRawBufferPointer,
+    with hasher: borrowing Hasher256
+  ) {
+    let halves = (leaf.bits.high.bigEndian, leaf.bits.low.bigEndian)
+    unsafe withUnsafeBytes(of: halves) { input in
+      unsafe hasher.hash(prefix: leafPrefix, input, into: node(index, of: bytes))
+    }
+  }
+
+  /// Puts the hashes of a level's pairs where the nodes of the level above are.
+  static func join(
     width: Int, from below: Int, to above: Int, in bytes: UnsafeMutableRawBufferPointer,
     with hasher: borrowing Hasher256
   ) {
@@ -84,7 +92,7 @@ public struct MerkleTree: Sendable {
   /// - Parameter leaves: what the tree was made of; needed once it is compact.
   public func path(at index: Int, of leaves: [ClientID] = []) -> [[UInt8]] {
     var writer = ByteWriter(capacity: widths.count * Limits.hashBytes)
-    writePath(at: index, of: leaves, into: &writer)
+    writePath(at: index, of: leaves, using: MerkleBlock(), key: 0, into: &writer)
     return stride(from: 0, to: writer.bytes.count, by: Limits.hashBytes).map {
       Array(writer.bytes[$0..<$0 + Limits.hashBytes])
     }
@@ -104,14 +112,19 @@ public struct MerkleTree: Sendable {
 
   /// Appends the same path as its hashes one after the other, for frames; nothing for no such leaf.
   ///
-  /// - Parameter leaves: what the tree was made of; needed once it is compact.
+  /// - Parameters:
+  ///   - leaves: what the tree was made of; needed once it is compact.
+  ///   - block: room for the levels that a compact tree lacks; what it holds from the path of a
+  ///     neighbour need not be made again.
+  ///   - key: tells this tree apart from others for which the same room is used.
   public func writePath(
-    at index: Int, of leaves: [ClientID], into writer: inout ByteWriter
+    at index: Int, of leaves: [ClientID], using block: MerkleBlock, key: UInt64,
+    into writer: inout ByteWriter
   ) {
     guard index >= 0, index < count else { return }
     if dropped > 0 {
       precondition(leaves.count == count, "a compact tree needs its leaves")
-      writeLowPath(at: index, of: leaves, into: &writer)
+      block.writePath(at: index, of: leaves, key: key, into: &writer)
     }
     var place = index >> dropped
     for level in dropped..<max(dropped, widths.count - 1) {
@@ -129,34 +142,12 @@ public struct MerkleTree: Sendable {
   /// Levels that a compact tree makes anew when they are asked for: blocks of 32 leaves.
   static let droppedLevels = 5
 
-  /// Lets the lowest levels go: what is left is a thirty-second of the memory, and a path costs
-  /// some sixty hashes instead of none.
-  ///
-  /// For a task whose round is over, of which a few latecomers still want to know.
+  /// Lets the lowest levels go: what is left is a thirty-second of the memory, and the paths of
+  /// thirty-two neighbours cost some sixty hashes instead of none.
   public mutating func compact() {
     guard dropped == 0, widths.count > MerkleTree.droppedLevels + 1 else { return }
     dropped = MerkleTree.droppedLevels
     nodes = Array(nodes[(levelStarts[dropped] * Limits.hashBytes)...])
-  }
-
-  /// Appends the part of a path that lies in the dropped levels.
-  private func writeLowPath(
-    at index: Int, of leaves: [ClientID], into writer: inout ByteWriter
-  ) {
-    let first = (index >> dropped) << dropped
-    let end = min(count, first + (1 << dropped))
-    let block = MerkleTree(leaves: Array(leaves[first..<end]))
-    // An odd last node rises unchanged, in the block as in the whole tree, whose last block alone
-    // can be smaller than the others.
-    var place = index - first
-    for level in 0..<min(dropped, block.widths.count - 1) {
-      let sibling = place ^ 1
-      if sibling < block.widths[level] {
-        let start = (block.levelStarts[level] + sibling) * Limits.hashBytes
-        writer.raw(block.nodes[start..<start + Limits.hashBytes])
-      }
-      place /= 2
-    }
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

@@ -238,6 +238,10 @@ int clinux_set_abortive_close(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
+int clinux_set_congestion_control(int fd, const char *name) {
+  return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+}
+
 int clinux_shutdown(int fd, int how) { return shutdown(fd, how); }
 
 ptrdiff_t clinux_receive(int fd, void *bytes, size_t count) { return recv(fd, bytes, count, 0); }

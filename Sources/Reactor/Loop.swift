@@ -33,15 +33,23 @@ public final class Loop {
   public private(set) var now: Ticks
   /// How many turns have begun.
   public private(set) var turns: UInt64 = 0
+  /// How many waits were preceded by a pause, for events to gather.
+  public private(set) var gatherings: UInt64 = 0
+  private let mayGather: Bool
+  private var moderation = WakeModeration()
 
   /// Makes a loop with no descriptors and no timers.
+  ///
+  /// With `mayGather`, events that come fast one by one may be told a millisecond late and
+  /// together.
   public init(
     time: TimeSource = .system, readyCapacity: Int = 1024, timerCapacity: Int = 0,
-    sleepMaximumMilliseconds: Int32 = 60_000
+    sleepMaximumMilliseconds: Int32 = 60_000, mayGather: Bool = false
   ) throws(Errno) {
     precondition(sleepMaximumMilliseconds > 0, "a sleep lasts some time")
     self.time = time
     self.sleepMaximumMilliseconds = sleepMaximumMilliseconds
+    self.mayGather = mayGather && time.passesByItself
     poller = try Poller()
     ready = ReadyList(capacity: readyCapacity)
     now = time.now()
@@ -55,10 +63,15 @@ public final class Loop {
   /// OpenSSL, an unfinished batch): the wait then only looks.
   public func wait(maySleep: Bool) throws(Errno) -> Int {
     // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
+    if mayGather, maySleep, moderation.gathers {
+      gatherings &+= 1
+      KernelThread.pause(microseconds: WakeModeration.microseconds)
+    }
     let timeout = time.passesByItself ? sleepMilliseconds(maySleep: maySleep) : 0
     let count = try poller.wait(into: ready, timeoutMilliseconds: timeout)
     now = max(now, time.now())
     turns &+= 1
+    if mayGather { moderation.note(events: count, slept: maySleep, at: now) }
     return count
   }
 

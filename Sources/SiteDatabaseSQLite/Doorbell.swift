@@ -64,19 +64,27 @@ final class Doorbells: Sendable {
     }
   }
 
-  /// Sleeps until the bell rings or the time has passed; true when the wait shall end.
-  func wait(for serverID: ServerID, milliseconds: Int32) -> Bool {
+  /// Why a sleep was over.
+  enum Waking {
+    case timePassed
+    case rung
+    /// The wait shall end.
+    case interrupted
+  }
+
+  /// Sleeps until the bell rings or the time has passed.
+  func wait(for serverID: ServerID, milliseconds: Int32) -> Waking {
     let socket = heard.withLock { $0[serverID] }
     // Without a socket (a directory that cannot be written) this is a plain sleep.
     var entry = pollfd(fd: socket?.raw ?? -1, events: Int16(POLLIN), revents: 0)
     _ = unsafe poll(&entry, 1, milliseconds)
-    guard let socket else { return false }
+    guard let socket else { return .timePassed }
     var byte: UInt8 = 0
-    var isInterrupted = false
+    var waking = Waking.timePassed
     while unsafe recv(socket.raw, &byte, 1, Int32(MSG_DONTWAIT)) == 1 {
-      isInterrupted = isInterrupted || byte == Doorbells.interrupt
+      if waking != .interrupted { waking = byte == Doorbells.interrupt ? .interrupted : .rung }
     }
-    return isInterrupted
+    return waking
   }
 
   private func send(_ byte: UInt8, to serverID: ServerID) {

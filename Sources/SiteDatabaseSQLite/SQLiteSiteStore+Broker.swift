@@ -58,18 +58,28 @@ extension SQLiteSiteStore {
     let deadline = clock.now + .milliseconds(max(0, min(waitMilliseconds, 86_400_000)))
     // Before the first look, so that what is committed after it rings.
     if waitMilliseconds > 0 { bells.listen(for: serverID) }
+    var looked: CommitStamp?
     while true {
-      let found = try read { db in
-        try db.messages(for: serverID, after: cursor, limit: limit)
-      }
+      // Before the look: what is committed during it is looked at again.
+      let stamp = CommitStamp(of: pool.path)
       let left = clock.now.duration(to: deadline)
-      if !found.isEmpty || left <= .zero { return found }
+      if stamp == nil || stamp != looked || left <= .zero {
+        let found = try read { db in
+          try db.messages(for: serverID, after: cursor, limit: limit)
+        }
+        if !found.isEmpty || left <= .zero { return found }
+        looked = stamp
+      }
       if bells.takeInterrupt(of: serverID) { return [] }
-      // The backstop looks at the table itself: PRAGMA data_version is silent about commits of the
-      // same connection, and the look costs as little.
+      // The backstop looks at the table itself once there were commits: PRAGMA data_version is
+      // silent about those of the same connection.
       let sleep = min(left, backstop).components
       let milliseconds = sleep.seconds * 1000 + sleep.attoseconds / 1_000_000_000_000_000 + 1
-      if bells.wait(for: serverID, milliseconds: Int32(truncatingIfNeeded: milliseconds)) {
+      switch bells.wait(for: serverID, milliseconds: Int32(truncatingIfNeeded: milliseconds)) {
+      case .timePassed: continue
+      // Two commits within the grain of the file's clock can look like one.
+      case .rung: looked = nil
+      case .interrupted:
         _ = bells.takeInterrupt(of: serverID)
         return []
       }

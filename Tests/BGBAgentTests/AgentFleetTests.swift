@@ -119,6 +119,29 @@ import Transports
     try agent.until("back by hurry") { server.signIns.count == 4 }
   }
 
+  @Test func `a client that was sent away stays away until it is called`() throws {
+    let agent = try agent()
+    try agent.until("signed in") { agent.loop.link(of: testClient)?.session.isSignedIn == true }
+    agent.loop.sendAway(testClient, forgets: true)
+    #expect(agent.loop.link(of: testClient)?.channel == nil)
+    #expect(agent.loop.link(of: testClient)?.keptReconnect == [])
+    try agent.advance(by: 3_600_000)
+    #expect(server.signIns.count == 1)
+    agent.loop.limitAttempts(to: 0)
+    #expect(agent.loop.configuration.attemptsMax == 1, "nobody is kept out for ever")
+    agent.loop.hurry(testClient)
+    try agent.until("back") { server.signIns.count == 2 }
+  }
+
+  @Test func `answers to keep-alives are counted`() throws {
+    let agent = try agent()
+    try agent.until("signed in") { agent.loop.link(of: testClient)?.session.isSignedIn == true }
+    #expect(agent.loop.keepAlivesHeard == 0)
+    server.send(.keepAlive(KeepAlive(clock: WallTime(milliseconds: 1))))
+    server.send(.keepAlive(KeepAlive(clock: WallTime(milliseconds: 2))))
+    try agent.until("both are heard") { agent.loop.keepAlivesHeard == 2 }
+  }
+
   @Test func `a deaf client takes nothing until it hears again, and a flood is bounded`() throws {
     let agent = try agent()
     try agent.until("signed in") { agent.loop.link(of: testClient)?.session.isSignedIn == true }

@@ -12,7 +12,7 @@ import Testing
     #expect(id.description == IdentifierTests.text)
     #expect(id.uri == "urn:bgb:client:" + IdentifierTests.text)
     #expect(ClientID(uri: id.uri) == id)
-    #expect(Bits128(bytes: id.bits.bytes) == id.bits)
+    #expect(Bits128(bytes: id.bits.bytes[...]) == id.bits)
   }
 
   @Test(arguments: [
@@ -55,8 +55,8 @@ import Testing
   }
 
   @Test func sixteenBytesAreNeeded() {
-    #expect(Bits128(bytes: [UInt8](repeating: 0, count: 15)) == nil)
-    #expect(Bits128(bytes: [UInt8](repeating: 0, count: 17)) == nil)
+    #expect(Bits128(bytes: [UInt8](repeating: 0, count: 15)[...]) == nil)
+    #expect(Bits128(bytes: [UInt8](repeating: 0, count: 17)[...]) == nil)
   }
 
   @Test(arguments: ["S01", "XYZ", "000"]) func siteCodes(_ text: String) {

@@ -125,9 +125,11 @@ private struct NoSite: SiteLink {
 
   func advance(to cursor: Int64) throws(SiteLinkError) { throw .away("") }
 
-  func task(_ taskID: TaskID) throws(SiteLinkError) -> (
-    record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]
-  )? { throw .away("") }
+  func task(_ taskID: TaskID) throws(SiteLinkError) -> TaskRecord? { throw .away("") }
+
+  func targets(of taskID: TaskID) throws(SiteLinkError) -> [TargetRecord] { throw .away("") }
+
+  func answered(of taskID: TaskID) throws(SiteLinkError) -> [ResourceID] { throw .away("") }
 
   func unexpiredTasks(at: WallTime) throws(SiteLinkError) -> [TaskRecord] { throw .away("") }
 

@@ -38,13 +38,14 @@ func clients(_ count: Int) -> [ClientID] {
   @Test(arguments: 0...70) func equalsItsSlowTwin(_ count: Int) {
     let leaves = clients(count)
     let tree = MerkleTree(leaves: leaves)
+    let block = MerkleBlock()
     #expect(tree.count == count)
     #expect(tree.root == slowRoot(leaves[...]))
     for index in leaves.indices {
       let path = tree.path(at: index, of: leaves)
       #expect(path == slowPath(index, leaves[...]))
       var writer = ByteWriter()
-      tree.writePath(at: index, of: leaves, into: &writer)
+      tree.writePath(at: index, of: leaves, using: block, key: 0, into: &writer)
       #expect(writer.bytes == path.flatMap { $0 })
       #expect(tree.pathCount(at: index) == path.count)
       #expect(
@@ -70,6 +71,27 @@ func clients(_ count: Int) -> [ClientID] {
     }
     compact.compact()
     #expect(compact.root == tree.root)
+  }
+
+  /// One room for the blocks of several trees, asked from leaf to leaf and back and forth.
+  @Test func oneRoomServesManyTrees() {
+    let counts = [1, 31, 32, 33, 63, 64, 65, 97, 1_025]
+    let block = MerkleBlock()
+    let whole = counts.map { MerkleTree(leaves: clients($0)) }
+    let compact = whole.map { tree in
+      var tree = tree
+      tree.compact()
+      return tree
+    }
+    for step in 0..<1_025 {
+      for (number, count) in counts.enumerated() {
+        let index = (step * 37 + number) % count
+        var writer = ByteWriter()
+        compact[number].writePath(
+          at: index, of: clients(count), using: block, key: UInt64(number), into: &writer)
+        #expect(writer.bytes == whole[number].path(at: index).flatMap { $0 })
+      }
+    }
   }
 
   @Test func aHundredThousandTargets() {

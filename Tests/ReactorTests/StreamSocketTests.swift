@@ -99,6 +99,10 @@ import Testing
     #expect(throws: Errno.self) {
       try StreamSocket.setUserTimeout(pair.client.raw, milliseconds: -1)
     }
+    try StreamSocket.setCongestionControl(pair.client.raw, "reno")
+    #expect(throws: Errno.notFound) {
+      try StreamSocket.setCongestionControl(pair.client.raw, "no-such-thing")
+    }
   }
 
   @Test func aUnixSocketKnowsWhoIsThere() throws {

@@ -10,8 +10,12 @@ import Transports
 extension AgentLoop {
   /// The credentials of a fleet's client, for one connection; nil for a client with its own
   /// context.
-  func credentials(of link: AgentLink) throws(TransportError) -> TLSCredentials? {
-    guard let number = link.identity.fleetNumber else { return nil }
+  ///
+  /// One that offers an identity does without them: OpenSSL takes a millisecond to read them, more
+  /// than the whole reconnect costs the server. Should the server want the certificate after all,
+  /// the attempt fails, the identity is forgotten, and the next attempt has them.
+  func credentials(of link: AgentLink, isOffering: Bool) throws(TransportError) -> TLSCredentials? {
+    guard let number = link.identity.fleetNumber, !isOffering else { return nil }
     guard let bytes = configuration.fleet?.credentials(number) else {
       throw TransportError(.setup)
     }

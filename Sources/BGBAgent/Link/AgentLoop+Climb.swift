@@ -26,7 +26,7 @@ extension AgentLoop {
         let tls = try TLSTransport(
           socket, context: link.context, session: link.savedSession(of: climbTry.endpoint),
           reconnect: reconnectGrant(of: link),
-          credentials: try credentials(of: link))
+          credentials: try credentials(of: link, isOffering: false))
         climbTry.channel = ByteChannel(
           .tls(tls), token: link.climbToken, pool: pool,
           outboundBytesMax: Limits.outboundBytesMax, now: loop.now)

@@ -17,6 +17,21 @@ extension AgentLoop {
     armTimer(of: link)
   }
 
+  /// Ends a client's connection as a lost network would; it stays away until `hurry(_:)`.
+  ///
+  /// With `forgets` it comes back as one that was never here: with its certificate.
+  public func sendAway(_ client: ClientID, forgets: Bool = false) {
+    guard let link = link(of: client) else { return }
+    lost(link, .ended)
+    link.session.hurry(at: .never)
+    guard forgets else { return }
+    forgetReconnect(of: link)
+    for endpoint in link.endpoints { link.tlsSessions[endpoint] = [] }
+  }
+
+  /// From now on so many attempts over TCP may be under way at the same time.
+  public func limitAttempts(to count: Int) { configuration.attemptsMax = max(1, count) }
+
   /// Ends a client's wait for its next attempt.
   public func hurry(_ client: ClientID) {
     guard let link = link(of: client) else { return }

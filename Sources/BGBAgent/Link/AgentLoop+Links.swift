@@ -131,16 +131,18 @@ extension AgentLoop {
   /// The options that each socket gets.
   func tune(_ descriptor: Int32) throws(Errno) {
     try StreamSocket.setNoDelay(descriptor)
+    // Only cheaper: where it may not be chosen, the system's own will do.
+    try? StreamSocket.setCongestionControl(descriptor, "reno")
     try StreamSocket.setUserTimeout(
       descriptor, milliseconds: Int32(Limits.userTimeoutMilliseconds))
   }
 
   private func open(_ link: AgentLink, _ socket: consuming Descriptor) {
     do throws(TransportError) {
+      let grant = reconnectGrant(of: link)
       let tls = try TLSTransport(
         socket, context: link.context, session: link.savedSession(of: link.endpoint),
-        reconnect: reconnectGrant(of: link),
-        credentials: try credentials(of: link))
+        reconnect: grant, credentials: try credentials(of: link, isOffering: grant != nil))
       link.channel = ByteChannel(
         .tls(tls), token: link.token, pool: pool, outboundBytesMax: Limits.outboundBytesMax,
         now: loop.now)
@@ -210,6 +212,7 @@ extension AgentLoop {
   func readMessages(_ link: AgentLink) {
     do throws(WireError) {
       while link.channel != nil, let message = try link.reader.next() {
+        if case .keepAlive = message { keepAlivesHeard &+= 1 }
         apply(link.session.received(message, at: loop.now), to: link)
       }
     } catch {

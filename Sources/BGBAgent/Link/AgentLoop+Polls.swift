@@ -93,7 +93,7 @@ extension AgentLoop {
     do throws(TransportError) {
       let tls = try TLSTransport(
         socket, context: link.httpsContext, session: link.savedSession(of: line.endpoint),
-        credentials: try credentials(of: link))
+        credentials: try credentials(of: link, isOffering: false))
       let channel = ByteChannel(
         .tls(tls), token: link.carrierToken, pool: pool,
         outboundBytesMax: 4 * Limits.outboundBytesMax, now: loop.now)

@@ -101,7 +101,7 @@ public final class AgentLoop {
   /// Where tasks are judged.
   public let desk: TaskDesk
   /// The rules of all links.
-  public let configuration: AgentConfiguration
+  public internal(set) var configuration: AgentConfiguration
   /// Hears what happens to each client; called on the loop's thread, must be quick.
   public var observer: ((ClientID, AgentEvent) -> Void)?
   /// Hears the lines that were posted; called on the loop's thread.
@@ -125,6 +125,8 @@ public final class AgentLoop {
   var heldBackNext = 0
   /// What a load generator wants to be called for.
   var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
+  /// Keep-alives that servers sent, for load generators: each is the answer to one.
+  public internal(set) var keepAlivesHeard = 0
   var leftovers: [Token] = []
   var letters: [AgentLetter] = []
   var random: JitterRandom

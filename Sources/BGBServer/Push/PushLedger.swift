@@ -33,7 +33,9 @@ enum AnswerEffect: Equatable {
 ///
 /// An object, so that an answer changes a byte of it in place.
 private final class LiveTask {
-  var plan: PushPlan
+  let plan: PushPlan
+  /// Tells its tree from those of others.
+  let key: UInt64
   let template: PushTemplate
   var states: [TaskState]
   var pushes: [UInt8]
@@ -44,8 +46,9 @@ private final class LiveTask {
   /// The moment until which the next push must wait, when the operation is paced.
   var nextPushAt = Int64.min
 
-  init(_ plan: PushPlan) {
+  init(_ plan: PushPlan, key: UInt64) {
     self.plan = plan
+    self.key = key
     template = PushTemplate(task: plan.record.signed)
     states = Array(repeating: .queued, count: plan.clients.count)
     pushes = Array(repeating: 0, count: plan.clients.count)
@@ -61,6 +64,11 @@ extension LiveTask: Sendable {}
 struct PushLedger {
   private var tasks: [TaskID: LiveTask] = [:]
   private var order: [TaskID] = []
+  private var lastKey: UInt64 = 0
+  /// The task that was asked for last: a wave of pushes and answers is all about one.
+  private var latest: LiveTask?
+  /// Where the paths of a round's neighbours are made.
+  private let block = MerkleBlock()
 
   /// Tasks that can still be delivered or answered.
   var taskCount: Int { tasks.count }
@@ -70,23 +78,35 @@ struct PushLedger {
   /// Takes a task over; returns false when it is here already.
   mutating func add(_ plan: PushPlan) -> Bool {
     guard tasks[plan.record.taskID] == nil else { return false }
-    tasks[plan.record.taskID] = LiveTask(plan)
+    lastKey += 1
+    tasks[plan.record.taskID] = LiveTask(plan, key: lastKey)
     order.append(plan.record.taskID)
     return true
+  }
+
+  private mutating func find(_ taskID: TaskID) -> LiveTask? {
+    if let latest, latest.plan.record.taskID == taskID { return latest }
+    guard let task = tasks[taskID] else { return nil }
+    latest = task
+    return task
   }
 
   /// Writes the frame that carries a task to one of its targets; false when the task is not here or
   /// its time is over.
   ///
   /// The deadline is judged at the moment of writing, not of queueing: valid iff now < deadline.
-  func write(
+  mutating func write(
     _ order: PushOrder, pushID: UInt64, at now: WallTime, into writer: inout ByteWriter
   ) -> Bool {
-    guard let task = tasks[order.taskID], now < task.plan.record.deliverBefore else { return false }
+    guard let task = find(order.taskID), now < task.plan.record.deliverBefore else { return false }
+    let (tree, block) = (task.plan.targets.tree, block)
     task.template.write(
       pushID: pushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
-      hashCount: task.plan.tree.pathCount(at: order.leaf), into: &writer
-    ) { task.plan.tree.writePath(at: order.leaf, of: task.plan.clients, into: &$0) }
+      hashCount: tree.pathCount(at: order.leaf), into: &writer
+    ) {
+      tree.writePath(
+        at: order.leaf, of: task.plan.clients, using: block, key: task.key, into: &$0)
+    }
     return true
   }
 
@@ -173,7 +193,7 @@ struct PushLedger {
 
   /// A push was written to a connection.
   mutating func pushed(_ order: PushOrder) {
-    guard let task = tasks[order.taskID] else { return }
+    guard let task = find(order.taskID) else { return }
     if task.states[order.leaf] == .queued {
       task.states[order.leaf] = .pushed
       task.pushedUnanswered += 1
@@ -185,7 +205,7 @@ struct PushLedger {
   mutating func answer(
     _ taskID: TaskID, from clientID: ClientID, guess: Int = 0, state: TaskState
   ) -> AnswerEffect {
-    guard let task = tasks[taskID] else { return .unknownTask }
+    guard let task = find(taskID) else { return .unknownTask }
     guard let leaf = task.plan.leaf(of: clientID, guess: guess) else { return .notTarget }
     guard state.replaces(task.states[leaf]) else { return .repeated }
     if task.states[leaf] == .pushed { task.pushedUnanswered -= 1 }
@@ -200,11 +220,6 @@ struct PushLedger {
     return task.pushedUnanswered == 0 && task.cursor >= task.states.count
   }
 
-  /// Lets tasks whose first round is over keep less.
-  func compactQuiet() {
-    for task in tasks.values where task.cursor >= task.states.count { task.plan.compact() }
-  }
-
   /// Forgets tasks whose validity and grace are over; returns how many.
   mutating func forgetExpired(at now: WallTime) -> Int {
     var forgotten = 0
@@ -213,6 +228,7 @@ struct PushLedger {
       let end = task.plan.record.deliverBefore.adding(milliseconds: Limits.outcomeGraceMilliseconds)
       guard now >= end else { return false }
       tasks[taskID] = nil
+      if latest?.plan.record.taskID == taskID { latest = nil }
       forgotten += 1
       return true
     }

@@ -14,46 +14,28 @@ enum PlanError: Error, Equatable {
   case contradiction(String)
 }
 
-/// One task, ready.
-struct PushPlan: Sendable {
-  /// What the database holds.
-  let record: TaskRecord
-  /// What was signed.
-  let statement: TaskStatement
+/// The targets of a task, in the order of its leaves.
+///
+/// Immutable: tasks with the same targets share one.
+final class TaskTargets: Sendable {
   /// Client ids by leaf.
   let clients: [ClientID]
-  /// The proof that a client is a target.
-  private(set) var tree: MerkleTree
-  /// Leaves that had answered before this server took the task over.
-  let answered: [Int]
+  /// The proof that a client is a target; compact.
+  let tree: MerkleTree
+  /// What was signed of them.
+  let root: [UInt8]
   private let leavesByClient: [UInt32]
 
-  /// Checks the task against its signed statement and builds the tree.
-  ///
-  /// O(n log n).
-  init(record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]) throws(PlanError) {
-    guard let statement = try? TaskStatement(decoding: record.signed.statement) else {
-      throw .malformed
-    }
-    guard statement.taskID == record.taskID else { throw .contradiction("task id") }
-    guard statement.deliverBefore == record.deliverBefore else { throw .contradiction("deadline") }
-    guard Int(statement.targetCount) == targets.count else { throw .contradiction("target count") }
-    let clients = targets.map(\.clientID)
-    let tree = MerkleTree(leaves: clients)
-    guard tree.root == statement.targetRoot else { throw .contradiction("target set") }
-    self.record = record
-    self.statement = statement
+  /// Builds the tree and the order by client, in O(n log n).
+  init(_ clients: [ClientID]) {
     self.clients = clients
+    var tree = MerkleTree(leaves: clients)
+    root = tree.root
+    tree.compact()
     self.tree = tree
-    let resources = targets.map(\.resourceID)
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
-    let set = TargetSet(resources)
-    self.answered = answered.compactMap { set.index(of: $0) }
   }
-
-  /// Lets go of what is only worth its memory while the task goes out to all its targets.
-  mutating func compact() { tree.compact() }
 
   /// The leaf of a client, or nil when it is no target.
   ///
@@ -70,4 +52,57 @@ struct PushPlan: Sendable {
     let leaf = Int(leavesByClient[low])
     return clients[leaf] == client ? leaf : nil
   }
+}
+
+/// One task, ready.
+struct PushPlan: Sendable {
+  /// What the database holds.
+  let record: TaskRecord
+  /// What was signed.
+  let statement: TaskStatement
+  /// To whom it goes.
+  let targets: TaskTargets
+  /// Leaves that had answered before this server took the task over.
+  let answered: [Int]
+
+  /// Client ids by leaf.
+  var clients: [ClientID] { targets.clients }
+
+  /// Checks the task against its signed statement and builds the tree.
+  ///
+  /// O(n log n).
+  init(record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]) throws(PlanError) {
+    statement = try PushPlan.checked(record)
+    guard Int(statement.targetCount) == targets.count else { throw .contradiction("target count") }
+    self.targets = TaskTargets(targets.map(\.clientID))
+    guard self.targets.root == statement.targetRoot else { throw .contradiction("target set") }
+    self.record = record
+    let set = TargetSet(targets.map(\.resourceID))
+    self.answered = answered.compactMap { set.index(of: $0) }
+  }
+
+  /// A task that nobody has answered yet and whose signed targets are those of a task before it;
+  /// nil if they are others.
+  ///
+  /// The root is a hash of all of them in their order, so they need not be read again.
+  init?(record: TaskRecord, sharing known: TaskTargets) throws(PlanError) {
+    statement = try PushPlan.checked(record)
+    guard known.root == statement.targetRoot, known.clients.count == Int(statement.targetCount)
+    else { return nil }
+    targets = known
+    self.record = record
+    answered = []
+  }
+
+  private static func checked(_ record: TaskRecord) throws(PlanError) -> TaskStatement {
+    guard let statement = try? TaskStatement(decoding: record.signed.statement) else {
+      throw .malformed
+    }
+    guard statement.taskID == record.taskID else { throw .contradiction("task id") }
+    guard statement.deliverBefore == record.deliverBefore else { throw .contradiction("deadline") }
+    return statement
+  }
+
+  /// The leaf of a client, or nil when it is no target.
+  func leaf(of client: ClientID, guess: Int = 0) -> Int? { targets.leaf(of: client, guess: guess) }
 }

@@ -47,8 +47,11 @@ struct ClientRegistry {
 
   /// The connection of a client, if it is connected here.
   func token(of clientID: ClientID) -> Token? {
-    guard let seat = seat(of: clientID), seat.isOnline else { return nil }
-    return seat.token
+    // Read in place: a copied seat would count references of its facts.
+    guard let place = places[clientID], let token = seats[Int(place)]?.token,
+      token.generation != 0
+    else { return nil }
+    return token
   }
 
   /// A client signed in; returns the connection that it replaces, if there is one.

@@ -1,4 +1,4 @@
-// Outcomes on their way through the loop: kept in order, posted to the journal once a turn,
+// Outcomes on their way through the loop: kept in order, posted to the journal in waves,
 // confirmed to their agents when durable, collected for the next report. Pure bookkeeping; it posts
 // nothing.
 
@@ -21,7 +21,13 @@ struct OutcomeDesk {
     let sequence: UInt64
   }
 
+  /// A journal's write and sync cost much the same for one record and for a thousand: waves are
+  /// posted this often, or when this many have come.
+  static let postMilliseconds: UInt64 = 50
+  static let postRecords = 4_096
+
   private var unposted: [OutcomeRecord] = []
+  private var postedAt: Ticks?
   private var waiting: [Waiting] = []
   private var waitingFrom = 0
   private var lastNumber: UInt64 = 0
@@ -47,9 +53,18 @@ struct OutcomeDesk {
   /// later.
   mutating func note(_ record: OutcomeRecord) { collected.append(record) }
 
-  /// The records to post to the journal in this turn, with the number of the last one.
-  mutating func takeUnposted() -> (records: [OutcomeRecord], upTo: UInt64)? {
+  /// When the records that have come are due at the journal; nil when there are none. At once, if
+  /// none were posted lately.
+  func postDue(at now: Ticks) -> Ticks? {
     guard !unposted.isEmpty else { return nil }
+    guard let postedAt, unposted.count < OutcomeDesk.postRecords else { return now }
+    return max(now, postedAt + OutcomeDesk.postMilliseconds)
+  }
+
+  /// The records to post to the journal, with the number of the last one.
+  mutating func takeUnposted(at now: Ticks) -> (records: [OutcomeRecord], upTo: UInt64)? {
+    guard !unposted.isEmpty else { return nil }
+    postedAt = now
     defer { unposted = [] }
     return (unposted, lastNumber)
   }

@@ -64,9 +64,8 @@ extension Shard {
     do throws(Errno) {
       var opened: [ShardListener] = []
       for closed in drain.closed {
-        let listener = try Listener(closed.address, reusePort: closed.isShared)
         opened.append(
-          ShardListener(listener: listener, role: closed.role, isShared: closed.isShared))
+          try ShardListener.open(closed.address, for: closed.role, isShared: closed.isShared))
       }
       try exchangeListeners(opened + listeners.filter { $0.role == .watch })
     } catch {

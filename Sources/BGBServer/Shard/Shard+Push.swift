@@ -70,9 +70,17 @@ extension Shard {
     }
   }
 
-  /// Posts this turn's outcomes to the journal.
-  func confirmOutcomes() {
-    guard let (records, upTo) = outcomes.takeUnposted() else { return }
+  /// Posts outcomes to the journal when they are due there.
+  func storeOutcomes() {
+    guard let due = outcomes.postDue(at: loop.now) else { return }
+    if due <= loop.now { return postOutcomes() }
+    guard !isOwnArmed(.outcomePost) else { return }
+    _ = armOwn(.outcomePost, afterMilliseconds: due.since(loop.now))
+  }
+
+  /// Posts all outcomes to the journal that it has not got.
+  func postOutcomes() {
+    guard let (records, upTo) = outcomes.takeUnposted(at: loop.now) else { return }
     journal.post(.append(records, upTo: upTo))
   }
 

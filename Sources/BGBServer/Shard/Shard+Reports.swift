@@ -25,7 +25,7 @@ extension Shard {
   func writeOutcomes() {
     guard isJournalReady, reports.mayCut, !outcomes.collected.isEmpty else { return }
     // What this turn brought must be in the segment that the cut closes.
-    confirmOutcomes()
+    postOutcomes()
     let sequence = reports.beginOutcomes(outcomes.takeCollected(), at: wallNow)
     journal.post(.cut(sequence: sequence))
   }

@@ -107,7 +107,7 @@ extension Shard {
     case .housekeeping:
       keepHouse()
       _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
-    case .pacedPush, .acceptAgain, .admissionCheck: return
+    case .pacedPush, .acceptAgain, .admissionCheck, .outcomePost: return
     case .drainDeadline: life = .done
     case .drainTick: moveSome()
     }
@@ -123,7 +123,6 @@ extension Shard {
         metadata: ["milliseconds": "\(jump)"])
     }
     _ = ledger.forgetExpired(at: wallNow)
-    ledger.compactQuiet()
     giveMemoryBack()
   }
 

@@ -22,7 +22,7 @@ extension Shard {
     continueHandshakes()
     expireTimers()
     pushTasks()
-    confirmOutcomes()
+    storeOutcomes()
     cutReportsWhenQuiet()
     // One flush a turn: all that a connection got in this turn leaves in one write.
     flushDirty()

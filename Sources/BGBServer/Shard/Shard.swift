@@ -30,6 +30,7 @@ final class Shard {
     case drainDeadline = 205
     case drainTick = 206
     case admissionCheck = 207
+    case outcomePost = 208
   }
 
   /// Where a shard is in its life.
@@ -110,7 +111,7 @@ final class Shard {
   var isJournalReady = false
   /// The agents are being moved away, or were; see Shard+Drain.
   var moving: ShardDrain?
-  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 8)
+  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 9)
 
   init(
     loop: Loop, mailbox: Mailbox<ShardLetter>, journal: Mailbox<JournalLetter>,
@@ -168,6 +169,16 @@ struct ShardListener {
   let role: ConnectionRole
   /// Whether other processes listen there too.
   var isShared = false
+
+  /// Listens, for small frames now and then.
+  static func open(
+    _ address: SocketAddress, for role: ConnectionRole, isShared: Bool
+  ) throws(Errno) -> ShardListener {
+    let listener = try Listener(address, reusePort: isShared)
+    // Only cheaper: where it may not be chosen, the system's own will do.
+    try? StreamSocket.setCongestionControl(listener.fd, "reno")
+    return ShardListener(listener: listener, role: role, isShared: isShared)
+  }
 
   /// The token by which a loop knows its n-th listener.
   static func token(_ number: Int) -> Token {

@@ -69,14 +69,16 @@ final class DatabaseSiteLink: SiteLink {
     try ask { () throws(StoreError) in try store.advanceCursor(of: server, to: cursor) }
   }
 
-  func task(_ taskID: TaskID) throws(SiteLinkError) -> (
-    record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]
-  )? {
-    try ask { () throws(StoreError) in
-      guard let record = try store.task(taskID) else { return nil }
-      let targets = try store.targets(ofTask: taskID)
-      return (record, targets, try store.answeredTargets(ofTask: taskID))
-    }
+  func task(_ taskID: TaskID) throws(SiteLinkError) -> TaskRecord? {
+    try ask { () throws(StoreError) in try store.task(taskID) }
+  }
+
+  func targets(of taskID: TaskID) throws(SiteLinkError) -> [TargetRecord] {
+    try ask { () throws(StoreError) in try store.targets(ofTask: taskID) }
+  }
+
+  func answered(of taskID: TaskID) throws(SiteLinkError) -> [ResourceID] {
+    try ask { () throws(StoreError) in try store.answeredTargets(ofTask: taskID) }
   }
 
   func unexpiredTasks(at: WallTime) throws(SiteLinkError) -> [TaskRecord] {

@@ -40,10 +40,12 @@ protocol SiteLink: Sendable {
   func interrupt()
   /// Notes how far this server has come.
   func advance(to cursor: Int64) throws(SiteLinkError)
-  /// Everything of a task that pushing needs; nil when it does not exist.
-  func task(_ taskID: TaskID) throws(SiteLinkError) -> (
-    record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]
-  )?
+  /// A task as it was made and signed; nil when it does not exist.
+  func task(_ taskID: TaskID) throws(SiteLinkError) -> TaskRecord?
+  /// The targets of a task, in the order of its leaves.
+  func targets(of taskID: TaskID) throws(SiteLinkError) -> [TargetRecord]
+  /// The targets of a task that the site has an answer of.
+  func answered(of taskID: TaskID) throws(SiteLinkError) -> [ResourceID]
   /// Tasks that may still be delivered.
   func unexpiredTasks(at: WallTime) throws(SiteLinkError) -> [TaskRecord]
   /// Everybody who is blocked.

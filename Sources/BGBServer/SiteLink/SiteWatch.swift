@@ -10,8 +10,8 @@ import Synchronization
 
 /// Waits for the site's messages.
 final class SiteWatch: Sendable {
-  /// How long one wait lasts when nothing comes; the doorbell ends it early.
-  private static let waitMilliseconds = 5_000
+  /// How long one wait lasts when nothing comes; news and the doorbell end it early.
+  private static let waitMilliseconds = 30_000
   /// Pauses between tries while the site is away.
   private static let retryMilliseconds: UInt32 = 500
 
@@ -39,17 +39,19 @@ final class SiteWatch: Sendable {
     var cursor = registration.cursor
     var isCaughtUp = false
     var isReachable = true
+    // Weak: a set of targets is worth its memory only while a task in the loop has it.
+    weak var known: TaskTargets?
     while !isStopping.withLock({ $0 }) {
       do throws(SiteLinkError) {
         if !isCaughtUp {
-          try catchUp()
+          try catchUp(&known)
           isCaughtUp = true
         }
         let messages = try link.messages(
           after: cursor, waitMilliseconds: SiteWatch.waitMilliseconds)
         if !isReachable { announce(true, &isReachable) }
         for message in messages {
-          try handle(message)
+          try handle(message, &known)
           cursor = message.messageID
         }
         if !messages.isEmpty { try link.advance(to: cursor) }
@@ -62,17 +64,19 @@ final class SiteWatch: Sendable {
   }
 
   /// Reads what holds now: the deny list and every task that may still be delivered.
-  private func catchUp() throws(SiteLinkError) {
+  private func catchUp(_ known: inout TaskTargets?) throws(SiteLinkError) {
     shard.post(.denyList(try link.denyList()))
     let now = WallTime(milliseconds: time.wall())
-    for record in try link.unexpiredTasks(at: now) { try bring(record.taskID) }
+    for record in try link.unexpiredTasks(at: now) { try bring(record.taskID, &known) }
   }
 
-  private func handle(_ message: BrokerMessage) throws(SiteLinkError) {
+  private func handle(
+    _ message: BrokerMessage, _ known: inout TaskTargets?
+  ) throws(SiteLinkError) {
     switch message.content {
     case .push(let taskID):
       log.info("Get one push message from database.", metadata: ["task": "\(taskID)"])
-      try bring(taskID)
+      try bring(taskID, &known)
     case .cancel(let taskID): shard.post(.taskCancelled(taskID))
     case .denyListChanged: shard.post(.denyList(try link.denyList()))
     case .fullReportWanted: shard.post(.fullReportWanted)
@@ -85,21 +89,40 @@ final class SiteWatch: Sendable {
   /// Reads a task, checks it against what was signed, and hands it to the loop.
   ///
   /// One that does not fit is left out with an error and a status message; the queue goes on
-  /// behind it.
-  private func bring(_ taskID: TaskID) throws(SiteLinkError) {
-    guard let (record, targets, answered) = try link.task(taskID) else {
+  /// behind it. Operations on the same collection have the same targets: those are read once.
+  private func bring(
+    _ taskID: TaskID, _ known: inout TaskTargets?
+  ) throws(SiteLinkError) {
+    guard let record = try link.task(taskID) else {
       log.warning("a task of the queue is gone", metadata: ["task": "\(taskID)"])
       return
     }
+    let answered = try link.answered(of: taskID)
+    var plan: PushPlan?
     do throws(PlanError) {
-      shard.post(.task(try PushPlan(record: record, targets: targets, answered: answered)))
+      if answered.isEmpty, let known { plan = try PushPlan(record: record, sharing: known) }
     } catch {
-      log.error(
-        "a task is not what was signed", metadata: ["task": "\(taskID)", "error": "\(error)"])
-      try link.report(
-        StatusCatalogue.taskRefused.message(
-          at: WallTime(milliseconds: time.wall()), text: "Task \(taskID) is left out: \(error)"))
+      return try leaveOut(taskID, error)
     }
+    if plan == nil {
+      let targets = try link.targets(of: taskID)
+      do throws(PlanError) {
+        plan = try PushPlan(record: record, targets: targets, answered: answered)
+      } catch {
+        return try leaveOut(taskID, error)
+      }
+    }
+    guard let plan else { return }
+    known = plan.targets
+    shard.post(.task(plan))
+  }
+
+  private func leaveOut(_ taskID: TaskID, _ error: PlanError) throws(SiteLinkError) {
+    log.error(
+      "a task is not what was signed", metadata: ["task": "\(taskID)", "error": "\(error)"])
+    try link.report(
+      StatusCatalogue.taskRefused.message(
+        at: WallTime(milliseconds: time.wall()), text: "Task \(taskID) is left out: \(error)"))
   }
 
   private func announce(_ reachable: Bool, _ known: inout Bool) {

@@ -98,6 +98,8 @@ int clinux_getsockopt(int fd, int level, int name, int *value);
 int clinux_socket_error(int fd);
 /// SO_LINGER with a zero time: closing sends a reset and leaves no TIME_WAIT behind.
 int clinux_set_abortive_close(int fd);
+/// TCP_CONGESTION: the algorithm by its name.
+int clinux_set_congestion_control(int fd, const char *name);
 int clinux_shutdown(int fd, int how);
 /// recv; the socket itself decides about blocking.
 ptrdiff_t clinux_receive(int fd, void *bytes, size_t count);

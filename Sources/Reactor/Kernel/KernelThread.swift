@@ -43,6 +43,11 @@ public struct KernelThread: ~Copyable, Sendable {
     return KernelThread(handle: handle)
   }
 
+  /// Lets the calling thread do nothing for a while; a signal may end it early.
+  ///
+  /// The corresponding C function is `usleep`.
+  static func pause(microseconds: UInt32) { usleep(microseconds) }
+
   /// Waits until the thread has ended.
   ///
   /// The corresponding C function is `pthread_join`.

@@ -42,6 +42,10 @@ enum SocketCalls {
     return unsafe String(cString: text)
   }
 
+  static func setCongestionControl(_ fd: Int32, _ name: String) -> Int32 {
+    unsafe clinux_set_congestion_control(fd, name)
+  }
+
   static func bind(_ fd: Int32, _ address: SocketAddress) -> Int32 {
     switch address {
     case .ipv4, .ipv6:

@@ -148,6 +148,16 @@ extension StreamSocket {
     if let receive { try setOption(fd, CLINUX_SOL_SOCKET, CLINUX_SO_RCVBUF, receive) }
   }
 
+  /// Chooses TCP's congestion control for a socket, or for all that a listener will accept; throws
+  /// `ENOENT` when the kernel has no such algorithm, `EPERM` when this user may not choose it.
+  ///
+  /// Connections that carry a small frame now and then never fill a window: `reno`, which every
+  /// kernel has and allows, is the cheapest for them. BBR paces each by a timer. The corresponding
+  /// C function is `setsockopt` with `TCP_CONGESTION` (tcp(7)).
+  public static func setCongestionControl(_ fd: Int32, _ name: String) throws(Errno) {
+    try resultOrErrno(SocketCalls.setCongestionControl(fd, name))
+  }
+
   /// Makes closing send a reset, so that nothing lingers in the kernel.
   public static func setAbortiveClose(_ fd: Int32) throws(Errno) {
     try resultOrErrno(clinux_set_abortive_close(fd))

@@ -13,6 +13,8 @@ final class DoctorStage {
   let client: (certificate: String, key: String)
   private var peers: [ScriptedPeer] = []
   private var files = 0
+  /// Made once: to make them again would change them under a server that is just reading them.
+  private var ownFiles: (certificate: String, key: String)?
 
   init(_ site: TestSite? = nil) throws {
     self.site = try site ?? TestSite()
@@ -35,11 +37,18 @@ final class DoctorStage {
         httpAnswer(DoctorStage.view()), afterMilliseconds: path.contains("hold=1") ? 1_000 : 0)
     }
   ) throws -> ScriptedPeer {
-    let files = try files ?? (other ?? site).server("mp1")
+    let files = try files ?? (other.map { try $0.server("mp1") } ?? serverFiles())
     return try peer(
       .tls(
         certificate: files.certificate, key: files.key,
         authority: (other ?? site).authorityFile, answers))
+  }
+
+  private func serverFiles() throws -> (certificate: String, key: String) {
+    if let ownFiles { return ownFiles }
+    let made = try site.server("mp1")
+    ownFiles = made
+    return made
   }
 
   /// A port where nobody listens.

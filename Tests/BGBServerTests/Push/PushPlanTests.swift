@@ -23,7 +23,8 @@ struct PushPlanTests {
       #expect(plan.clients[leaf] == client)
       #expect(
         MerkleTree.verify(
-          leaf: client, index: leaf, count: count, path: plan.tree.path(at: leaf),
+          leaf: client, index: leaf, count: count,
+          path: plan.targets.tree.path(at: leaf, of: plan.clients),
           root: plan.statement.targetRoot))
     }
     #expect(plan.leaf(of: Sample.client(UInt64(count) + 1)) == nil)
@@ -39,6 +40,21 @@ struct PushPlanTests {
     }
     #expect(throws: PlanError.contradiction("target count")) {
       try PushPlan(record: plan.record, targets: targets(4), answered: [])
+    }
+  }
+
+  @Test func tasksWithTheSameTargetsShareThem() throws {
+    let first = try Sample.plan(1, targets: 100)
+    let same = try Sample.plan(2, targets: 100)
+    let shared = try #require(try PushPlan(record: same.record, sharing: first.targets))
+    #expect(shared.targets === first.targets)
+    #expect(shared.record.taskID == Sample.task(2) && shared.answered.isEmpty)
+    let other = try Sample.plan(3, targets: 99)
+    #expect(try PushPlan(record: other.record, sharing: first.targets) == nil)
+    var forged = same.record
+    forged.deliverBefore = forged.deliverBefore.adding(milliseconds: 1)
+    #expect(throws: PlanError.contradiction("deadline")) {
+      try PushPlan(record: forged, sharing: first.targets)
     }
   }
 

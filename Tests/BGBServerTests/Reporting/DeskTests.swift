@@ -14,9 +14,9 @@ struct OutcomeDeskTests {
     var desk = OutcomeDesk()
     desk.keep(Sample.outcome(1), confirm: one, sequence: 10)
     desk.keep(Sample.outcome(2), confirm: two, sequence: 20)
-    let posted = desk.takeUnposted()
+    let posted = desk.takeUnposted(at: Ticks(milliseconds: 1))
     #expect(posted?.records.count == 2)
-    let answer1 = desk.takeUnposted()
+    let answer1 = desk.takeUnposted(at: Ticks(milliseconds: 1))
     #expect(answer1 == nil)
     #expect(desk.unstoredCount == 2)
     let result1 = desk.stored(upTo: 0)
@@ -26,6 +26,27 @@ struct OutcomeDeskTests {
     let result3 = desk.stored(upTo: 2)
     #expect(result3 == [OutcomeDesk.Confirmation(token: two, upTo: 20)])
     #expect(desk.unstoredCount == 0)
+  }
+
+  @Test func aLoneOutcomeIsPostedAtOnceAndAWaveInLumps() {
+    var desk = OutcomeDesk()
+    func due(_ at: UInt64) -> Ticks? { desk.postDue(at: Ticks(milliseconds: at)) }
+    #expect(due(1_000) == nil)
+    desk.keep(Sample.outcome(1), confirm: one, sequence: 1)
+    #expect(due(1_000) == Ticks(milliseconds: 1_000))
+    _ = desk.takeUnposted(at: Ticks(milliseconds: 1_000))
+    #expect(due(1_000) == nil)
+    desk.keep(Sample.outcome(2), confirm: two, sequence: 1)
+    let next = 1_000 + OutcomeDesk.postMilliseconds
+    #expect(due(1_001) == Ticks(milliseconds: next))
+    #expect(due(next) == Ticks(milliseconds: next))
+    #expect(due(next + 500) == Ticks(milliseconds: next + 500))
+    for number in 3...UInt64(OutcomeDesk.postRecords) {
+      desk.keep(Sample.outcome(number), confirm: two, sequence: number)
+    }
+    #expect(due(1_002) == Ticks(milliseconds: next))
+    desk.keep(Sample.outcome(1), confirm: one, sequence: 2)
+    #expect(due(1_002) == Ticks(milliseconds: 1_002))
   }
 
   @Test func confirmationsComeInTheOrderOfTheRecordsAndOnce() {

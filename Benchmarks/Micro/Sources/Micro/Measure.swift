@@ -45,6 +45,8 @@ func printHeader() {
   print(pad("ns per operation, CPU time of the thread", 44) + "     least    median")
 }
 
+func printRatio(_ name: String, _ ratio: Double) { print(pad(name, 44) + left(ratio, 10)) }
+
 func printTitle(_ title: String) { print("\n" + title) }
 
 private func pad(_ text: String, _ width: Int) -> String {
