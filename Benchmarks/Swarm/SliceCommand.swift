@@ -162,6 +162,8 @@ final class SliceRun {
       configuration.drainMilliseconds = 1_000
       // Short turns, for a receipt is noted at the end of its turn.
       configuration.eventsPerTurnMax = 16
+      // And no agent waits for a thousand others to begin: they would be other machines.
+      configuration.attemptsPerTurnMax = 16
       return try AgentLoop(
         configuration, desk: desk, makeDisk: { JournalFile(path: path) },
         linksMax: options.count + 8)

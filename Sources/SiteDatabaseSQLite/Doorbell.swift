@@ -68,19 +68,26 @@ final class Doorbells: Sendable {
   enum Waking {
     case timePassed
     case rung
+    /// The other descriptor is readable, and the bell did not ring.
+    case committed
     /// The wait shall end.
     case interrupted
   }
 
-  /// Sleeps until the bell rings or the time has passed.
-  func wait(for serverID: ServerID, milliseconds: Int32) -> Waking {
+  /// Sleeps until the bell rings, the other descriptor is readable, or the time has passed.
+  func wait(for serverID: ServerID, upTo time: Duration, or other: Int32 = -1) -> Waking {
+    let (seconds, rest) = time.components
+    let milliseconds = seconds * 1000 + rest / 1_000_000_000_000_000 + 1
     let socket = heard.withLock { $0[serverID] }
     // Without a socket (a directory that cannot be written) this is a plain sleep.
-    var entry = pollfd(fd: socket?.raw ?? -1, events: Int16(POLLIN), revents: 0)
-    _ = unsafe poll(&entry, 1, milliseconds)
-    guard let socket else { return .timePassed }
+    var entries = [
+      pollfd(fd: socket?.raw ?? -1, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+    ]
+    _ = unsafe poll(&entries, 2, Int32(clamping: milliseconds))
+    var waking = entries[1].revents == 0 ? Waking.timePassed : .committed
+    guard let socket else { return waking }
     var byte: UInt8 = 0
-    var waking = Waking.timePassed
     while unsafe recv(socket.raw, &byte, 1, Int32(MSG_DONTWAIT)) == 1 {
       if waking != .interrupted { waking = byte == Doorbells.interrupt ? .interrupted : .rung }
     }

@@ -56,30 +56,26 @@ extension SQLiteSiteStore {
   ) throws(StoreError) -> [BrokerMessage] {
     let clock = ContinuousClock()
     let deadline = clock.now + .milliseconds(max(0, min(waitMilliseconds, 86_400_000)))
-    // Before the first look, so that what is committed after it rings.
+    // Before the first look, so that what is committed after it rings and is seen.
     if waitMilliseconds > 0 { bells.listen(for: serverID) }
-    var looked: CommitStamp?
+    let commits = waitMilliseconds > 0 ? CommitWatch(of: pool.path) : nil
     while true {
-      // Before the look: what is committed during it is looked at again.
-      let stamp = CommitStamp(of: pool.path)
-      let left = clock.now.duration(to: deadline)
-      if stamp == nil || stamp != looked || left <= .zero {
-        let found = try read { db in
-          try db.messages(for: serverID, after: cursor, limit: limit)
-        }
-        if !found.isEmpty || left <= .zero { return found }
-        looked = stamp
+      let found = try read { db in
+        try db.messages(for: serverID, after: cursor, limit: limit)
       }
+      let left = clock.now.duration(to: deadline)
+      if !found.isEmpty || left <= .zero { return found }
       if bells.takeInterrupt(of: serverID) { return [] }
-      // The backstop looks at the table itself once there were commits: PRAGMA data_version is
-      // silent about those of the same connection.
-      let sleep = min(left, backstop).components
-      let milliseconds = sleep.seconds * 1000 + sleep.attoseconds / 1_000_000_000_000_000 + 1
-      switch bells.wait(for: serverID, milliseconds: Int32(truncatingIfNeeded: milliseconds)) {
-      case .timePassed: continue
-      // Two commits within the grain of the file's clock can look like one.
-      case .rung: looked = nil
-      case .interrupted:
+      var waking: Doorbells.Waking
+      if let commits {
+        waking = bells.wait(for: serverID, upTo: left, or: commits.descriptor)
+        // Somebody commits. If it is for this server the bell rings, or the backstop looks.
+        if waking == .committed { waking = bells.wait(for: serverID, upTo: min(left, backstop)) }
+        commits.forget()
+      } else {
+        waking = bells.wait(for: serverID, upTo: min(left, backstop))
+      }
+      if waking == .interrupted {
         _ = bells.takeInterrupt(of: serverID)
         return []
       }

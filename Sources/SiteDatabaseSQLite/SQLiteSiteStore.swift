@@ -25,6 +25,9 @@ public final class SQLiteSiteStore: SiteStore {
   let code: SiteCode
   let backstop: Duration
   let targetCache = TargetCache()
+  /// The closed connection that checked the file. Kept, for to free its queue starts a thread of
+  /// libdispatch that wakes up every second as long as the process lives.
+  private let gate: DatabaseQueue
 
   // MARK: Opening
 
@@ -73,12 +76,16 @@ public final class SQLiteSiteStore: SiteStore {
       let pool = try durablePool(path, busySeconds)
       let site = try pool.read { db in try SQLiteSiteStore.site(db) }
       return SQLiteSiteStore(
-        pool: pool, bells: try Doorbells(besides: path), code: site.code, backstop: backstop)
+        pool: pool, gate: queue, bells: try Doorbells(besides: path), code: site.code,
+        backstop: backstop)
     }
   }
 
-  private init(pool: DatabasePool, bells: Doorbells, code: SiteCode, backstop: Duration) {
+  private init(
+    pool: DatabasePool, gate: DatabaseQueue, bells: Doorbells, code: SiteCode, backstop: Duration
+  ) {
     self.pool = pool
+    self.gate = gate
     self.bells = bells
     self.code = code
     self.backstop = backstop

@@ -24,7 +24,8 @@ import Transports
 
   /// A loop with the usual client and one more of a fleet.
   private func agent(
-    attemptsMax: Int = .max, reads: @escaping @Sendable (UInt32) -> Void = { _ in }
+    attemptsMax: Int = .max, attemptsPerTurnMax: Int = .max,
+    reads: @escaping @Sendable (UInt32) -> Void = { _ in }
   ) throws -> TestAgent {
     let files = try site.client(otherClient)
     let authority = site.authorityFile
@@ -32,6 +33,7 @@ import Transports
       site, server, state: folder.path,
       configure: { configuration in
         configuration.attemptsMax = attemptsMax
+        configuration.attemptsPerTurnMax = attemptsPerTurnMax
         configuration.fleet = AgentFleet(authorityFile: authority) { number in
           reads(number)
           guard number == 7,
@@ -93,6 +95,24 @@ import Transports
     #expect(agent.loop.attemptsUnderWay == 1)
     server.send(.welcome(welcome()))
     try agent.until("both are in") { agent.loop.attemptsUnderWay == 0 }
+  }
+
+  @Test(arguments: [1, 2]) func `a turn begins no more attempts than it may`(_ most: Int) throws {
+    server.answer = { _ in nil }
+    let agent = try agent(attemptsPerTurnMax: most)
+    try agent.until("the first signs in") { server.signIns.count == 1 }
+    for number in 0..<10 {
+      var another = identity(7)
+      another.clientID = ClientID(Bits128(high: 0xF1EE7, low: UInt64(number)))
+      try agent.loop.add(another)
+    }
+    var (begun, steepest) = (0, 0)
+    try agent.until("all have begun") {
+      steepest = max(steepest, agent.loop.attemptsThisTurn)
+      begun += agent.loop.attemptsThisTurn
+      return begun >= 10
+    }
+    #expect(steepest == most)
   }
 
   @Test func `a cut client comes back at once if told so, and one at rest when its time is over`()

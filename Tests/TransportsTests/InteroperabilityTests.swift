@@ -134,6 +134,22 @@ struct InteroperabilityTests {
     #expect(server.context.staleErrors == 0)
   }
 
+  /// OpenSSL by itself would send the authority's certificate too, which each peer has and has to
+  /// decode all the same.
+  @Test("we send our own chain and no more", .enabled(if: hasOpenSSL))
+  func chain() throws {
+    let server = try capitalsServer()
+    let child = try sClient(server.port, clientCertificate + ["-showcerts"])
+    child.tell("hello\n")
+    try server.serveOne(answers: 1)
+    #expect(try child.exitCode() == 0, "\(child.said)")
+    let file = try Folder.read(site.server.chainFile ?? "", limit: 65_536)
+    let own = String(decoding: file, as: UTF8.self)
+    let begin = "-----BEGIN CERTIFICATE-----"
+    #expect(own.ranges(of: begin).count > 0)
+    #expect(child.said.ranges(of: begin).count == own.ranges(of: begin).count)
+  }
+
   @Test("openssl s_client without a certificate is refused", .enabled(if: hasOpenSSL))
   func opensslClientRefused() throws {
     let server = try capitalsServer()

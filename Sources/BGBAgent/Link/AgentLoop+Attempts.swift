@@ -42,6 +42,7 @@ extension AgentLoop {
     guard transport == .tcp, !link.isAttempting else { return }
     link.isAttempting = true
     attemptsUnderWay += 1
+    attemptsThisTurn += 1
   }
 
   func endAttempt(_ link: AgentLink) {
@@ -50,16 +51,26 @@ extension AgentLoop {
     attemptsUnderWay -= 1
   }
 
+  private var mayBegin: Bool {
+    attemptsUnderWay < configuration.attemptsMax
+      && attemptsThisTurn < configuration.attemptsPerTurnMax
+  }
+
+  /// Whether one that was held back may begin in the next turn.
+  var hasAttemptsInHand: Bool {
+    heldBackNext < heldBack.count && attemptsUnderWay < configuration.attemptsMax
+  }
+
   /// Whether a link whose wait is over has to wait for its turn as well.
   func holdsBack(_ link: AgentLink) -> Bool {
-    guard attemptsUnderWay >= configuration.attemptsMax, isDue(link) else { return false }
+    guard !mayBegin, isDue(link) else { return false }
     heldBack.append(link.token)
     return true
   }
 
   /// Lets as many attempts begin as there is room for.
   func beginHeldBack() {
-    while attemptsUnderWay < configuration.attemptsMax, heldBackNext < heldBack.count {
+    while mayBegin, heldBackNext < heldBack.count {
       let token = heldBack[heldBackNext]
       heldBackNext += 1
       guard let link = links[token], isDue(link) else { continue }

@@ -20,7 +20,8 @@ extension AgentLoop {
 
   /// One turn; waits for something to happen unless work is left over.
   public func turn() throws(Errno) {
-    let ready = try loop.wait(maySleep: leftovers.isEmpty)
+    let ready = try loop.wait(maySleep: leftovers.isEmpty && !hasAttemptsInHand)
+    attemptsThisTurn = 0
     readLetters()  // First: a durable ticket lets answers leave in this turn.
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
     for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }

@@ -36,6 +36,9 @@ public struct AgentConfiguration: Sendable {
   ///
   /// A handshake holds some 40 KB in OpenSSL, and the allocator gives nothing back.
   public var attemptsMax = Int.max
+  /// Attempts that one turn may begin: between them those under way are served, which would
+  /// otherwise stand still while thousands begin.
+  public var attemptsPerTurnMax = Int.max
   /// Events of one turn at most: what is done in a turn leaves at its end.
   public var eventsPerTurnMax = 1_024
   /// Whether connections over TCP leave OpenSSL once they are signed in.
@@ -121,6 +124,8 @@ public final class AgentLoop {
   let detached: DetachedTable?
   /// Attempts under way, and the links that wait for one of them to end.
   var attemptsUnderWay = 0
+  /// Attempts that this turn has begun.
+  var attemptsThisTurn = 0
   var heldBack: [Token] = []
   var heldBackNext = 0
   /// What a load generator wants to be called for.
