@@ -100,6 +100,8 @@ extension Shard {
     switch timer {
     case .presenceReport:
       writePresence()
+      // A storm of sign-ins is told by now, and the report itself has left as much behind.
+      giveMemoryBack()
       _ = armOwn(.presenceReport, afterMilliseconds: settings.presencePeriodMilliseconds)
     case .outcomeReport:
       writeOutcomes()

@@ -11,7 +11,7 @@ import Synchronization
 /// Waits for the site's messages.
 final class SiteWatch: Sendable {
   /// How long one wait lasts when nothing comes; news and the doorbell end it early.
-  private static let waitMilliseconds = 30_000
+  private static let waitMilliseconds = 60_000
   /// Pauses between tries while the site is away.
   private static let retryMilliseconds: UInt32 = 500
 
