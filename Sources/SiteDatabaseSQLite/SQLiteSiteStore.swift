@@ -25,8 +25,10 @@ public final class SQLiteSiteStore: SiteStore {
   let code: SiteCode
   let backstop: Duration
   let targetCache = TargetCache()
-  /// The closed connection that checked the file. Kept, for to free its queue starts a thread of
-  /// libdispatch that wakes up every second as long as the process lives.
+  /// The closed connection that checked the file.
+  ///
+  /// Kept, for to free its queue starts a thread of libdispatch that wakes up every second as long
+  /// as the process lives.
   private let gate: DatabaseQueue
 
   // MARK: Opening

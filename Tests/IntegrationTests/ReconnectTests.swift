@@ -9,7 +9,7 @@ import Testing
   private func stage() throws -> Stage {
     let stage = try Stage()
     try stage.startServer()
-    // Over HTTPS, where an agent would look for a server that is just not there, no identity counts.
+    // Over HTTPS, where an agent looks for a server that is just not there, no identity counts.
     try stage.addClients(["pc1"], yaml: "transport: tcp")
     try stage.startAgent("pc1")
     try stage.waitOnline(1)

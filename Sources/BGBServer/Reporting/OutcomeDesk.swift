@@ -53,8 +53,9 @@ struct OutcomeDesk {
   /// later.
   mutating func note(_ record: OutcomeRecord) { collected.append(record) }
 
-  /// When the records that have come are due at the journal; nil when there are none. At once, if
-  /// none were posted lately.
+  /// When the records that have come are due at the journal; nil when there are none.
+  ///
+  /// At once, if none were posted lately.
   func postDue(at now: Ticks) -> Ticks? {
     guard !unposted.isEmpty else { return nil }
     guard let postedAt, unposted.count < OutcomeDesk.postRecords else { return now }
