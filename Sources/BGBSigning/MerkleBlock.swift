@@ -10,7 +10,6 @@ public final class MerkleBlock {
   private var key: UInt64 = 0
   private var first = -1
   private var nodes = [UInt8](repeating: 0, count: 2 * MerkleBlock.leavesMax * Limits.hashBytes)
-  private let hasher = Hasher256()
 
   /// Leaves of one block.
   static let leavesMax = 1 << MerkleTree.droppedLevels
@@ -51,12 +50,12 @@ public final class MerkleBlock {
   private func fill(_ leaves: [ClientID], _ start: Int, _ count: Int) {
     unsafe nodes.withUnsafeMutableBytes { bytes in
       for index in 0..<count {
-        unsafe MerkleTree.hash(leaves[start + index], index, in: bytes, with: hasher)
+        unsafe MerkleTree.hash(leaves[start + index], index, in: bytes)
       }
       var (width, level) = (count, 0)
       while width > 1 {
         unsafe MerkleTree.join(
-          width: width, from: level, to: level + width, in: bytes, with: hasher)
+          width: width, from: level, to: level + width, in: bytes)
         level += width
         width = (width + 1) / 2
       }

@@ -34,16 +34,15 @@ public struct MerkleTree: Sendable {
       total += width
     }
     nodes = [UInt8](repeating: 0, count: total * Limits.hashBytes)
-    let hasher = Hasher256()
     var storage = nodes
     unsafe storage.withUnsafeMutableBytes { bytes in
       for (index, leaf) in leaves.enumerated() {
-        unsafe MerkleTree.hash(leaf, index, in: bytes, with: hasher)
+        unsafe MerkleTree.hash(leaf, index, in: bytes)
       }
       for level in widths.indices.dropFirst() {
         unsafe MerkleTree.join(
           width: widths[level - 1], from: levelStarts[level - 1], to: levelStarts[level],
-          in: bytes, with: hasher)
+          in: bytes)
       }
     }
     nodes = storage
@@ -51,24 +50,22 @@ public struct MerkleTree: Sendable {
 
   /// Puts the hash of a leaf where its node is.
   static func hash(
-    _ leaf: ClientID, _ index: Int, in bytes: UnsafeMutableRawBufferPointer,
-    with hasher: borrowing Hasher256
+    _ leaf: ClientID, _ index: Int, in bytes: UnsafeMutableRawBufferPointer
   ) {
     let halves = (leaf.bits.high.bigEndian, leaf.bits.low.bigEndian)
     unsafe withUnsafeBytes(of: halves) { input in
-      unsafe hasher.hash(prefix: leafPrefix, input, into: node(index, of: bytes))
+      unsafe Digest.sha256(prefix: leafPrefix, input, into: node(index, of: bytes))
     }
   }
 
   /// Puts the hashes of a level's pairs where the nodes of the level above are.
   static func join(
-    width: Int, from below: Int, to above: Int, in bytes: UnsafeMutableRawBufferPointer,
-    with hasher: borrowing Hasher256
+    width: Int, from below: Int, to above: Int, in bytes: UnsafeMutableRawBufferPointer
   ) {
     for index in 0..<width / 2 {
       let start = (below + 2 * index) * Limits.hashBytes
       let pair = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64])
-      unsafe hasher.hash(prefix: nodePrefix, pair, into: node(above + index, of: bytes))
+      unsafe Digest.sha256(prefix: nodePrefix, pair, into: node(above + index, of: bytes))
     }
     guard width % 2 == 1 else { return }
     let last = unsafe UnsafeRawBufferPointer(node(below + width - 1, of: bytes))

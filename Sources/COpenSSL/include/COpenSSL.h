@@ -160,4 +160,8 @@ static inline int copenssl_X509_NAME_add_CN(
   return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, utf8, bytes, -1, 0);
 }
 
+/// The SHA-256 of one byte and then `count` bytes, into 32 bytes; allocates nothing. 1, or 0.
+int copenssl_sha256_prefixed(
+    unsigned char prefix, const void *bytes, size_t count, unsigned char *digest);
+
 #endif
