@@ -1,5 +1,6 @@
-// SHA-256 in two shapes: one call for a few bytes, and one into place for the hundred thousand nodes
-// of a Merkle tree, where looking up the algorithm and making a context each time would cost most.
+// SHA-256 in two shapes: one call for a few bytes, and one into place for the hundred thousand
+// nodes of a Merkle tree, where looking up the algorithm and making a context each time would cost
+// most.
 
 import COpenSSL
 
