@@ -62,11 +62,11 @@ public final class Loop {
   /// Pass false while anything is left to do that no descriptor will announce (bytes inside
   /// OpenSSL, an unfinished batch): the wait then only looks.
   public func wait(maySleep: Bool) throws(Errno) -> Int {
-    // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
     if mayGather, maySleep, moderation.gathers {
       gatherings &+= 1
       KernelThread.pause(microseconds: WakeModeration.microseconds)
     }
+    // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
     let timeout = time.passesByItself ? sleepMilliseconds(maySleep: maySleep) : 0
     let count = try poller.wait(into: ready, timeoutMilliseconds: timeout)
     now = max(now, time.now())

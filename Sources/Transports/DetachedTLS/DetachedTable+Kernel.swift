@@ -92,34 +92,10 @@ extension DetachedTable {
           return .progressed(freeBefore - buffer.free)
         }
       case .record(let type, let count):
-        var content: [UInt8] = []
-        if fits {
-          let room = buffer.freeBytes
-          for index in 0..<count { content.append(room[index]) }
-        } else {
-          content = Array(scratch[..<count])
-        }
-        _ = control(name, fd, &head, type ?? 0, content)
+        _ = control(name, fd, &head, type ?? 0, content(count, fits: fits, &buffer))
       }
       if let step = standing(&head) { return step }
     }
-  }
-
-  /// Takes data that the kernel opened into the receive buffer, or beside it.
-  private func take(
-    _ name: SlotName, _ fd: Int32, _ head: inout SlotHead, _ count: Int, fits: Bool,
-    into buffer: inout ReceiveBuffer
-  ) -> RecordStep {
-    guard count > 0 else { return bear(name, fd, &head) }
-    guard !head.flags.contains(.hasFragment) else {
-      return refuse(
-        name, fd, &head, SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA,
-        alert: Alert.unexpectedMessage)
-    }
-    head.barrenRecords = 0
-    guard fits else { return deliver(name, &head, count, into: &buffer) }
-    buffer.advance(count)
-    return .taken
   }
 
   /// Ends a connection for what the kernel found in the peer's records, in OpenSSL's words.

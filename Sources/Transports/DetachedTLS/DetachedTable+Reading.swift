@@ -143,29 +143,36 @@ extension DetachedTable {
     case .content(_, let count) where count > RecordLimits.contentBytesMax:
       return refuse(name, fd, &head, SSL_R_DATA_LENGTH_TOO_LONG, alert: Alert.recordOverflow)
     case .content(ContentType.applicationData, let count):
-      guard count > 0 else { return bear(name, fd, &head) }
-      guard !head.flags.contains(.hasFragment) else {
-        return refuse(
-          name, fd, &head, SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA,
-          alert: Alert.unexpectedMessage)
-      }
-      head.barrenRecords = 0
-      return fits ? taken(count, &buffer) : deliver(name, &head, count, into: &buffer)
+      return take(name, fd, &head, count, fits: fits, into: &buffer)
     case .content(let type, let count):
-      var content: [UInt8] = []
-      if fits {
-        let room = buffer.freeBytes
-        for index in 0..<count { content.append(room[index]) }
-      } else {
-        content = Array(scratch[..<count])
-      }
-      return control(name, fd, &head, type, content)
+      return control(name, fd, &head, type, content(count, fits: fits, &buffer))
     }
   }
 
-  private func taken(_ count: Int, _ buffer: inout ReceiveBuffer) -> RecordStep {
+  /// Takes data that was opened into the receive buffer if it fits there, or beside it.
+  func take(
+    _ name: SlotName, _ fd: Int32, _ head: inout SlotHead, _ count: Int, fits: Bool,
+    into buffer: inout ReceiveBuffer
+  ) -> RecordStep {
+    guard count > 0 else { return bear(name, fd, &head) }
+    guard !head.flags.contains(.hasFragment) else {
+      return refuse(
+        name, fd, &head, SSL_R_MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA,
+        alert: Alert.unexpectedMessage)
+    }
+    head.barrenRecords = 0
+    guard fits else { return deliver(name, &head, count, into: &buffer) }
     buffer.advance(count)
     return .taken
+  }
+
+  /// What was opened and is no data, from where data would lie.
+  func content(_ count: Int, fits: Bool, _ buffer: inout ReceiveBuffer) -> [UInt8] {
+    guard fits else { return Array(scratch[..<count]) }
+    var content: [UInt8] = []
+    let room = buffer.freeBytes
+    for index in 0..<count { content.append(room[index]) }
+    return content
   }
 
   /// Delivers what the receive buffer has room for, of a record that was opened beside it.
