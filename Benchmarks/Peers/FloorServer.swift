@@ -61,6 +61,8 @@ public final class FloorServer {
     do {
       _ = try ProcessLimits.raiseOpenFiles()
       var options = TLSOptions()
+      // OpenSSL as every other server has it.
+      options.algorithms = .all
       options.detaches = plan.detaches
       detached = plan.detaches ? DetachedTable(limit: 1 << 20) : nil
       if plan.tickets > 0 {

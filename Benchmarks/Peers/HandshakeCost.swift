@@ -49,6 +49,7 @@ public struct HandshakeCost: ~Copyable {
     var mutual = true
     var resumes = false
     var reconnects = false
+    var algorithms = TLSAlgorithms.all
   }
 
   private static let variants = [
@@ -57,6 +58,9 @@ public struct HandshakeCost: ~Copyable {
     Variant(name: "server's certificate only", mutual: false),
     Variant(name: "mutual, by ticket, and a new one given", tickets: 1, resumes: true),
     Variant(name: "by reconnect identity (external PSK)", reconnects: true),
+    Variant(name: "mutual, no ticket given, narrow algorithms", algorithms: .narrow),
+    Variant(
+      name: "by reconnect identity, narrow algorithms", reconnects: true, algorithms: .narrow),
   ]
 
   /// All variants, so many rounds of a hundred each.
@@ -71,6 +75,7 @@ public struct HandshakeCost: ~Copyable {
   private func measure(_ variant: Variant, _ rounds: Int) throws -> Row {
     let now = WallClock.nowMilliseconds() / 1_000
     var options = TLSOptions()
+    options.algorithms = variant.algorithms
     if !variant.mutual { options.peerCertificate = .ignored }
     if variant.tickets > 0 {
       options.ticketKeys = try .fresh(now: now)

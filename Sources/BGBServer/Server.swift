@@ -275,12 +275,14 @@ struct Server {
       var agent = TLSOptions()
       agent.ticketKeys = keys
       agent.detaches = settings.tlsRecords != .openssl
+      agent.algorithms = settings.tlsAlgorithms
       agent.sessionContext = "bgb-agent"
       // Whoever takes identities needs no ticket, and whoever does not gets one at its sign-in.
       if reconnects != nil { agent.ticketsPerHandshake = 0 }
       var https = TLSOptions()
       https.ticketKeys = keys
       https.detaches = settings.tlsRecords != .openssl
+      https.algorithms = settings.tlsAlgorithms
       https.sessionContext = "bgb-https"
       https.oldestVersion = settings.httpsTls == .tls12 ? .tls12 : .tls13
       return (

@@ -4,6 +4,7 @@ import BGBModel
 import Reactor
 import ServiceLog
 import ServiceSettings
+import Transports
 
 /// What server.yaml says.
 struct ServerSettings: DescribedSettings {
@@ -21,6 +22,7 @@ struct ServerSettings: DescribedSettings {
   var httpsTls: HTTPSVersion
   /// Who seals and opens records after the handshake.
   var tlsRecords: RecordLayer
+  var tlsAlgorithms: TLSAlgorithms
   /// How long a poll is held at most.
   var pollLength: DurationSetting
   /// Where health and metrics are served.
@@ -116,6 +118,9 @@ struct ServerSettings: DescribedSettings {
         "tls-records", "detached|kernel|openssl", default: "detached",
         "Who seals and opens records after the handshake: this server, the kernel, or OpenSSL."),
       SettingDescription(
+        "tls-algorithms", "narrow|all", default: "narrow",
+        "Which of OpenSSL's algorithms TLS may use: those that agents need, or all."),
+      SettingDescription(
         "poll-length", "duration", default: "5m",
         "How long a poll is held at most; learned shorter where a path cuts earlier."),
       SettingDescription(
@@ -196,6 +201,7 @@ struct ServerSettings: DescribedSettings {
     if journal != running.journal { keys.append("journal") }
     if connectionsMax != running.connectionsMax { keys.append("connections-max") }
     if tlsRecords != running.tlsRecords { keys.append("tls-records") }
+    if tlsAlgorithms != running.tlsAlgorithms { keys.append("tls-algorithms") }
     if workers != running.workers { keys.append("workers") }
     return keys
   }

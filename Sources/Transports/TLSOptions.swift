@@ -27,6 +27,17 @@ public enum PeerCertificateRule: Sendable {
   case ignored
 }
 
+/// Which of OpenSSL's algorithms a context may use.
+public enum TLSAlgorithms: String, Decodable, Sendable {
+  /// Those of TLS between our own programs: reading a certificate's key and deriving secrets cost
+  /// a quarter of what they do otherwise.
+  ///
+  /// Where the machine is set up for another provider than OpenSSL's default one, as ``all``.
+  case narrow
+  /// All that OpenSSL is set up for.
+  case all
+}
+
 /// The settings of a TLS context.
 public struct TLSOptions: Sendable {
   /// The oldest version that is accepted.
@@ -64,6 +75,8 @@ public struct TLSOptions: Sendable {
   /// Each costs us a derivation and an answer for a few bytes of the peer's. An honest peer asks
   /// once in some sixteen million records.
   public var keyUpdatesMax = 32
+  /// Which of OpenSSL's algorithms can be used at all.
+  public var algorithms = TLSAlgorithms.narrow
   /// Whether connections can be detached from OpenSSL after the handshake.
   ///
   /// OpenSSL then tells us the traffic secrets, and reads no further than one record.

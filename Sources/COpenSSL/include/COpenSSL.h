@@ -14,6 +14,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -160,8 +161,22 @@ static inline int copenssl_X509_NAME_add_CN(
   return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, utf8, bytes, -1, 0);
 }
 
+// Hashing without EVP (Hashing.c)
+
 /// The SHA-256 of one byte and then `count` bytes, into 32 bytes; allocates nothing. 1, or 0.
 int copenssl_sha256_prefixed(
     unsigned char prefix, const void *bytes, size_t count, unsigned char *digest);
+/// HMAC with SHA-384 into 48 bytes, or else with SHA-256 into 32; allocates nothing. 1, or 0.
+int copenssl_hmac(
+    int is384, const void *key, size_t key_bytes, const void *bytes, size_t count,
+    unsigned char *digest);
+
+// The narrow library (NarrowLibrary.c)
+
+/// OpenSSL with the algorithms of TLS between our own programs alone, made once for the process;
+/// NULL where that cannot be, or another provider than the default one is set up. Any thread.
+OSSL_LIB_CTX *copenssl_narrow_library(void);
+/// A private key for use in the narrow library; free it. NULL if it is of a kind unknown there.
+EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
 
 #endif

@@ -14,7 +14,6 @@ enum KeySchedule {
     _ suite: CipherSuite, secret: UnsafeRawBufferPointer, label: StaticString,
     into output: UnsafeMutableRawBufferPointer
   ) -> Bool {
-    let digest = unsafe suite == .aes256 ? EVP_sha384() : EVP_sha256()
     let prefix: StaticString = "tls13 "
     precondition(label.utf8CodeUnitCount <= labelBytesMax, "a label of ours is short")
     precondition(output.count <= suite.secretBytes, "one block of HKDF gives one digest")
@@ -35,13 +34,10 @@ enum KeySchedule {
       unsafe room[end + 1] = 1
       let block = unsafe UnsafeMutableRawBufferPointer(rebasing: room[64..<128])
       defer { unsafe OPENSSL_cleanse(block.baseAddress, block.count) }
-      var size: UInt32 = 0
       guard
-        unsafe HMAC(
-          digest, secret.baseAddress, Int32(secret.count),
-          room.baseAddress?.assumingMemoryBound(to: UInt8.self), count,
-          block.baseAddress?.assumingMemoryBound(to: UInt8.self), &size) != nil,
-        Int(size) >= output.count
+        unsafe copenssl_hmac(
+          suite == .aes256 ? 1 : 0, secret.baseAddress, secret.count, room.baseAddress, count,
+          block.baseAddress?.assumingMemoryBound(to: UInt8.self)) == 1
       else { return false }
       unsafe output.copyMemory(from: UnsafeRawBufferPointer(rebasing: block[..<output.count]))
       return true

@@ -79,8 +79,5 @@ func freshReconnectKey(now: Int64) throws(TLSSetupError) -> ReconnectKey {
 
 private func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8]? {
   var digest = [UInt8](repeating: 0, count: 32)
-  var length: UInt32 = 0
-  let done = unsafe HMAC(
-    EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &digest, &length)
-  return unsafe done != nil && length == 32 ? digest : nil
+  return unsafe copenssl_hmac(0, key, key.count, bytes, bytes.count, &digest) == 1 ? digest : nil
 }

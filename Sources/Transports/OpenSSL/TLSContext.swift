@@ -51,12 +51,16 @@ public final class TLSContext {
       throw TLSSetupError("no authorities are given to verify the peer's certificate with")
     }
     let method = unsafe role == .server ? TLS_server_method() : TLS_client_method()
-    guard let pointer = unsafe SSL_CTX_new(method) else { throw setupError("no TLS context") }
+    let library = unsafe options.algorithms == .narrow ? copenssl_narrow_library() : nil
+    guard let pointer = unsafe SSL_CTX_new_ex(library, nil, method) else {
+      throw setupError("no TLS context")
+    }
     let ring = options.ticketKeys.map(TicketKeyRing.init)
     do throws(TLSSetupError) {
       unsafe try applyRules(options, role: role, to: pointer)
       unsafe try loadCredentials(
-        chainFile: certificateChainFile, keyFile: privateKeyFile, caFile: caFile, into: pointer)
+        chainFile: certificateChainFile, keyFile: privateKeyFile, caFile: caFile, into: pointer,
+        isNarrow: library != nil)
       unsafe try applySessionRules(options, role: role, ring: ring, to: pointer)
       if let reconnects, unsafe !ExternalPSK.attach(reconnects, to: pointer) {
         throw setupError("reconnect identities cannot be set up")
@@ -158,17 +162,20 @@ private func applyRules(
 
 /// Our certificate and key, and the authorities we trust.
 private func loadCredentials(
-  chainFile: String?, keyFile: String?, caFile: String?, into context: OpaquePointer
+  chainFile: String?, keyFile: String?, caFile: String?, into context: OpaquePointer,
+  isNarrow: Bool
 ) throws(TLSSetupError) {
-  // Without this OpenSSL would ask for the pass phrase on the terminal, in a service.
-  unsafe SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in -1 }
   if let chainFile {
     guard unsafe SSL_CTX_use_certificate_chain_file(context, chainFile) == 1 else {
       throw setupError("cannot use the certificate in \(chainFile)")
     }
   }
   if let keyFile {
-    guard unsafe SSL_CTX_use_PrivateKey_file(context, keyFile, SSL_FILETYPE_PEM) == 1 else {
+    guard let key = unsafe privateKey(inFile: keyFile, isNarrow: isNarrow) else {
+      throw setupError("cannot use the private key in \(keyFile)")
+    }
+    defer { unsafe EVP_PKEY_free(key) }
+    guard unsafe SSL_CTX_use_PrivateKey(context, key) == 1 else {
       throw setupError("cannot use the private key in \(keyFile)")
     }
     guard unsafe SSL_CTX_check_private_key(context) == 1 else {
@@ -180,6 +187,19 @@ private func loadCredentials(
       throw setupError("cannot use the authorities in \(caFile)")
     }
   }
+}
+
+/// Reads a key that is not encrypted; the narrow library has no decoders for private keys, and gets
+/// it as numbers.
+private func privateKey(inFile path: String, isNarrow: Bool) -> OpaquePointer? {
+  guard let file = unsafe BIO_new_file(path, "r") else { return nil }
+  defer { unsafe BIO_free(file) }
+  // Without the closure OpenSSL would ask for the pass phrase on the terminal, in a service.
+  let whole = unsafe PEM_read_bio_PrivateKey(file, nil, { _, _, _, _ in -1 }, nil)
+  guard let whole = unsafe whole else { return nil }
+  guard isNarrow else { return unsafe whole }
+  defer { unsafe EVP_PKEY_free(whole) }
+  return unsafe copenssl_narrow_key(whole)
 }
 
 /// Tickets on the server's side, new sessions on the client's.

@@ -62,8 +62,11 @@ struct TLSHandle: ~Copyable {
   }
 
   borrowing func handshake() -> TLSAnswer {
+    let isPaused = unsafe TrafficNote.pause(for: ssl)
     let result = unsafe SSL_do_handshake(ssl)
-    return result == 1 ? .done(0) : answer(to: result, systemError: errno)
+    let systemError = errno
+    if isPaused { unsafe TrafficNote.keep(in: SSL_get_SSL_CTX(ssl)) }
+    return result == 1 ? .done(0) : answer(to: result, systemError: systemError)
   }
 
   borrowing func read(into room: inout MutableSpan<UInt8>) -> TLSAnswer {

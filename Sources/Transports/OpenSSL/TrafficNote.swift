@@ -65,6 +65,21 @@ final class TrafficNote {
     }
   }
 
+  /// Makes the context of a connection deaf to the secrets of its handshake, which nobody needs and
+  /// which OpenSSL would print byte by byte; ``keep(in:)`` ends that.
+  ///
+  /// - Returns: whether it was not deaf before. The end of the flight ends that too, so what comes
+  ///   behind is heard in the same step.
+  static func pause(for ssl: OpaquePointer) -> Bool {
+    let state = unsafe SSL_get_state(ssl)
+    guard state == TLS_ST_BEFORE || state == TLS_ST_CW_CLNT_HELLO,
+      let context = unsafe SSL_get_SSL_CTX(ssl),
+      unsafe SSL_CTX_get_keylog_callback(context) != nil
+    else { return false }
+    unsafe SSL_CTX_set_keylog_callback(context, nil)
+    return true
+  }
+
   /// Takes the secret from a line of the key log: label, client random, secret, in hexadecimal.
   private static func hear(_ line: UnsafePointer<CChar>, on ssl: OpaquePointer) {
     let isClient = unsafe starts(line, with: "CLIENT_TRAFFIC_SECRET_0 ")
@@ -109,6 +124,11 @@ final class TrafficNote {
   static func hear(
     isWritten: Bool, contentType: Int32, first: UInt8, on ssl: OpaquePointer
   ) {
+    // A Finished of either side: the next secrets are those of application data.
+    if contentType == SSL3_RT_HANDSHAKE, first == UInt8(SSL3_MT_FINISHED) {
+      if let context = unsafe SSL_get_SSL_CTX(ssl) { unsafe keep(in: context) }
+      return
+    }
     let isRecord = contentType == SSL3_RT_INNER_CONTENT_TYPE
     let isUpdate = contentType == SSL3_RT_HANDSHAKE && first == UInt8(SSL3_MT_KEY_UPDATE)
     guard isRecord || isUpdate, let note = unsafe of(ssl) else { return }

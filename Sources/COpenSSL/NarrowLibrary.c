@@ -1,0 +1,152 @@
+// A library context of OpenSSL that knows only what TLS between our own programs needs.
+//
+// OpenSSL 3.0 finds out how to read a certificate's public key by asking all of some forty decoders
+// and twenty key managers, by name, for every certificate; and it derives each of a handshake's
+// twenty secrets through layers that allocate. Here stands a provider that passes on the default
+// provider's algorithms, but of the decoders only those of keys that certificates may hold, of the
+// key managers only those of TLS 1.3, and TLS13-KDF in a shape that allocates nothing within.
+// Every cipher, signature and key exchange is the default provider's own.
+//
+// The default provider is loaded into a context of its own, which is never freed: what is passed
+// on points into it.
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/provider.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "COpenSSL.h"
+#include "NarrowTLS13KDF.h"
+
+// The most algorithms of one kind that are passed on; OpenSSL 3.0 has 20 derivations and less of
+// the others.
+enum { ALGORITHMS_MAX = 64 };
+
+static OSSL_PROVIDER *whole;
+static OSSL_ALGORITHM decoders[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM managers[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM derivations[ALGORITHMS_MAX + 1];
+
+static int is_named(const OSSL_ALGORITHM *algorithm, const char *const *names) {
+  const size_t length = strcspn(algorithm->algorithm_names, ":");
+  for (; *names != NULL; names++) {
+    if (strlen(*names) == length && strncmp(algorithm->algorithm_names, *names, length) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+static int is_kept_decoder(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"EC", "RSA", "ED25519", "ED448", NULL};
+  const char *properties = algorithm->property_definition;
+  return is_named(algorithm, names) && strstr(properties, "input=der") != NULL &&
+         strstr(properties, "structure=SubjectPublicKeyInfo") != NULL;
+}
+
+// HMAC is a key to libssl, of a Finished message.
+static int is_kept_manager(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {
+      "EC", "RSA", "RSA-PSS", "ED25519", "ED448", "X25519", "X448", "HMAC", NULL};
+  return is_named(algorithm, names);
+}
+
+static int is_other_derivation(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"TLS13-KDF", NULL};
+  return !is_named(algorithm, names);
+}
+
+/// Copies those that are kept behind the first `count`; 1 if they had room and were any.
+static int sieve(
+    int operation, int (*is_kept)(const OSSL_ALGORITHM *), OSSL_ALGORITHM *kept, size_t count) {
+  int no_cache = 0;
+  const OSSL_ALGORITHM *all = OSSL_PROVIDER_query_operation(whole, operation, &no_cache);
+  for (; all != NULL && all->algorithm_names != NULL; all++) {
+    if (!is_kept(all)) continue;
+    if (count == ALGORITHMS_MAX) return 0;
+    kept[count++] = *all;
+  }
+  return count > 0;
+}
+
+static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) {
+  (void)context;
+  switch (operation) {
+    case OSSL_OP_DECODER: *no_cache = 0; return decoders;
+    case OSSL_OP_KEYMGMT: *no_cache = 0; return managers;
+    case OSSL_OP_KDF: *no_cache = 0; return derivations;
+    default: return OSSL_PROVIDER_query_operation(whole, operation, no_cache);
+  }
+}
+
+static int get_capabilities(
+    void *context, const char *capability, OSSL_CALLBACK *tell, void *argument) {
+  (void)context;
+  return OSSL_PROVIDER_get_capabilities(whole, capability, tell, argument);
+}
+
+static int begin(
+    const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core, const OSSL_DISPATCH **functions,
+    void **context) {
+  static const OSSL_DISPATCH ours[] = {
+      {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
+      {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))get_capabilities},
+      {0, NULL}};
+  (void)handle;
+  (void)core;
+  // The algorithms that are passed on get the context that they expect: the default provider's.
+  *context = OSSL_PROVIDER_get0_provider_ctx(whole);
+  *functions = ours;
+  return 1;
+}
+
+static OSSL_LIB_CTX *library;
+
+static void make(void) {
+  OSSL_LIB_CTX *base = NULL, *made = NULL;
+  // Who has set up another provider for this machine, such as the FIPS one, shall have that.
+  if (!OSSL_PROVIDER_available(NULL, "default") || OSSL_PROVIDER_available(NULL, "fips")) return;
+  base = OSSL_LIB_CTX_new();
+  made = OSSL_LIB_CTX_new();
+  if (base == NULL || made == NULL) goto failed;
+  whole = OSSL_PROVIDER_load(base, "default");
+  if (whole == NULL) goto failed;
+  derivations[0] = narrow_tls13_kdf;
+  if (!sieve(OSSL_OP_DECODER, is_kept_decoder, decoders, 0) ||
+      !sieve(OSSL_OP_KEYMGMT, is_kept_manager, managers, 0) ||
+      !sieve(OSSL_OP_KDF, is_other_derivation, derivations, 1))
+    goto failed;
+  if (!OSSL_PROVIDER_add_builtin(made, "narrow", begin) ||
+      OSSL_PROVIDER_load(made, "narrow") == NULL)
+    goto failed;
+  library = made;
+  return;
+failed:
+  OSSL_LIB_CTX_free(made);
+  OSSL_LIB_CTX_free(base);
+}
+
+OSSL_LIB_CTX *copenssl_narrow_library(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make);
+  return library;
+}
+
+EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {
+  OSSL_LIB_CTX *narrow = copenssl_narrow_library();
+  OSSL_PARAM *parameters = NULL;
+  EVP_PKEY_CTX *context = NULL;
+  EVP_PKEY *copy = NULL;
+  const char *name = EVP_PKEY_get0_type_name(key);
+  if (narrow == NULL || name == NULL) return NULL;
+  if (EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &parameters) != 1) return NULL;
+  context = EVP_PKEY_CTX_new_from_name(narrow, name, NULL);
+  if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+      EVP_PKEY_fromdata(context, &copy, EVP_PKEY_KEYPAIR, parameters) != 1)
+    copy = NULL;
+  EVP_PKEY_CTX_free(context);
+  for (OSSL_PARAM *each = parameters; each->key != NULL; each++) {
+    OPENSSL_cleanse(each->data, each->data_size);
+  }
+  OSSL_PARAM_free(parameters);
+  return copy;
+}
