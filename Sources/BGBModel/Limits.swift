@@ -91,6 +91,8 @@ public enum Limits {
   public static let validityMaximumMilliseconds: Int64 = 30 * 86_400_000
   /// Time after the end of validity in which outcomes of tasks begun in time may still arrive.
   public static let outcomeGraceMilliseconds: Int64 = 15 * 60_000
+  /// Ended tasks that an agent names at sign-in at most: the latest.
+  public static let endedTasksMax = 16
   /// How long an agent remembers tasks beyond the longest validity, so that nothing runs twice.
   public static let journalKeptMilliseconds: Int64 = 37 * 86_400_000
 
@@ -150,6 +152,8 @@ public enum Limits {
   public static let presencePeriodMilliseconds: UInt64 = 300_000
   /// Period of task-status reports (BTS) by default.
   public static let outcomePeriodMilliseconds: UInt64 = 10_000
+  /// Between two reports that do not wait for their period, because everybody has answered.
+  public static let quietReportMilliseconds: UInt64 = 250
   /// Outcomes in one task-status report at most; reached, the report is written at once.
   public static let outcomesPerReportMax = 5_000
   /// Bytes of a report file at most: a full report of 200,000 clients at some 240 bytes each.

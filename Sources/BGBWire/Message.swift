@@ -74,12 +74,15 @@ public struct SignIn: Equatable, Sendable {
   public var fallback: FallbackReason
   /// Whether the agent takes reconnect identities.
   public var takesReconnect: Bool
+  /// The latest tasks that are over for this agent, at most ``Limits/endedTasksMax``: they need not
+  /// be pushed by a server that has not heard of it.
+  public var endedTasks: [TaskID]
 
   /// Joins the parts.
   public init(
     version: UInt16, clientID: ClientID, incarnation: UInt64, previousSession: UInt64,
     outcomesStored: UInt64, clock: WallTime, facts: ClientFacts, fallback: FallbackReason = .none,
-    takesReconnect: Bool = false
+    takesReconnect: Bool = false, endedTasks: [TaskID] = []
   ) {
     self.version = version
     self.clientID = clientID
@@ -90,6 +93,7 @@ public struct SignIn: Equatable, Sendable {
     self.facts = facts
     self.fallback = fallback
     self.takesReconnect = takesReconnect
+    self.endedTasks = endedTasks
   }
 }
 

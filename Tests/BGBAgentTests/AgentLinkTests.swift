@@ -79,6 +79,8 @@ import Testing
     try agent.advance(by: 300_000)
     try agent.until("signed in again") { server.signIns.count == 3 }
     #expect(server.signIns[2].outcomesStored == 1)
+    #expect(server.signIns[0].endedTasks.isEmpty)
+    #expect(server.signIns[2].endedTasks == [server.outcomes[0].outcome.taskID])
     try agent.settle()
     #expect(server.outcomes.count == 2)
   }

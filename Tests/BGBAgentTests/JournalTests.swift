@@ -36,6 +36,22 @@ import Testing
     records.enumerated().map { $1.encoded(number: UInt64($0 + 1)) }
   }
 
+  @Test func `the latest tasks that are over are named, newest first`() {
+    var book = TaskBook()
+    #expect(book.endedTasks(of: testClient).isEmpty)
+    book.apply(records[1])
+    #expect(book.endedTasks(of: testClient).isEmpty, "one that only waits is not over")
+    for number in 1...UInt64(Limits.endedTasksMax + 4) {
+      let moment = WallTime(milliseconds: Int64(number))
+      book.apply(
+        .known(
+          testClient, TaskID(Bits128(high: 9, low: number)), digest: Bits128(high: 5, low: 6),
+          forgetAt: moment))
+    }
+    let named = book.endedTasks(of: testClient).map(\.bits.low)
+    #expect(named == (5...UInt64(Limits.endedTasksMax + 4)).reversed())
+  }
+
   @Test func `what is written is read`() {
     let replay = JournalReplay(encoded.flatMap { $0 })
     #expect(replay.records == records)

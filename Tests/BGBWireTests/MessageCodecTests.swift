@@ -90,6 +90,13 @@ import Testing
     }
   }
 
+  @Test func whatIsOverTravelsInTheTail() throws {
+    #expect(hex(MessageCodec.encode(signInAfterTasks.message)) == signInAfterTasks.hex)
+    let frame = signInAfterTasks.frame
+    #expect(
+      try MessageCodec.decode(kind: 1, flags: 0, body: frame[4...]) == signInAfterTasks.message)
+  }
+
   @Test(
     arguments: [
       ("0001", .truncated), ("000100", .truncated), ("00010001", .truncated),
@@ -98,6 +105,8 @@ import Testing
       ("8001000101", .badValue),
       ("00020000", .badValue), ("000200020101", .badValue), ("00020001010001000101", .badValue),
       ("000100010100", .truncated),
+      ("00030000", .badValue), ("0003000101", .badValue),
+      ("00030110" + String(repeating: "07", count: 272), .badValue),
     ] as [(String, CodingError)])
   func otherTailsOfASignInAreRefused(_ tail: String, _ fault: CodingError) {
     #expect(throws: WireError.malformed(fault)) { try fallback(tail) }
@@ -177,7 +186,8 @@ func randomMessage(_ index: Int, _ generator: inout Seeded) -> Message {
         version: number(), clientID: ClientID(taskID.bits), incarnation: number(),
         previousSession: number(), outcomesStored: number(), clock: moment, facts: facts,
         fallback: FallbackReason.allCases.randomElement(using: &generator) ?? .reset,
-        takesReconnect: Bool.random(using: &generator)))
+        takesReconnect: Bool.random(using: &generator),
+        endedTasks: Array(repeating: taskID, count: Int.random(in: 0...16, using: &generator))))
   case .welcome:
     return .welcome(
       Welcome(

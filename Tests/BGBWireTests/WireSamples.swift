@@ -131,6 +131,25 @@ let signInTakingIdentities: WireSample = {
       """)
 }()
 
+/// The sign-in of the samples of an agent for which two tasks are over.
+let signInAfterTasks: WireSample = {
+  var message = samples[0].message
+  if case .signIn(var signIn) = message {
+    signIn.endedTasks = [
+      TaskID(Bits128(high: 1, low: 2)), TaskID(Bits128(high: 0xff, low: 0xfe)),
+    ]
+    message = .signIn(signIn)
+  }
+  return WireSample(
+    message: message,
+    hex: """
+      0100009700010123456789ab4cde8f0123456789abcd112233445566778800000000000000290000000000000007\
+      000001a20990957b000c70632d372e6578616d706c65000944656269616e203132000d6267622d6167656e742031\
+      2e300200093139322e302e322e37000b323030313a6462383a3a3700030020000000000000000100000000000000\
+      0200000000000000ff00000000000000fe
+      """)
+}()
+
 /// The bytes of hexadecimal text.
 func bytes(_ hex: String) -> [UInt8] {
   let digits = hex.utf8.compactMap { UInt8(String(UnicodeScalar($0)), radix: 16) }

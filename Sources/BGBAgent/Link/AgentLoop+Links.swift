@@ -187,7 +187,7 @@ extension AgentLoop {
     return SignInFacts(
       clientID: client, incarnation: desk.book.incarnation,
       outcomesStored: desk.storedUpTo(of: client), clock: moment.wall, facts: link.identity.facts,
-      takesReconnect: configuration.takesReconnect)
+      takesReconnect: configuration.takesReconnect, endedTasks: desk.book.endedTasks(of: client))
   }
 
   // MARK: Bytes

@@ -93,11 +93,13 @@ public struct SignInFacts: Sendable {
   public var facts: ClientFacts
   /// Whether it takes reconnect identities.
   public var takesReconnect: Bool
+  /// The latest tasks that are over here.
+  public var endedTasks: [TaskID]
 
   /// Joins the parts.
   public init(
     clientID: ClientID, incarnation: UInt64, outcomesStored: UInt64, clock: WallTime,
-    facts: ClientFacts, takesReconnect: Bool = true
+    facts: ClientFacts, takesReconnect: Bool = true, endedTasks: [TaskID] = []
   ) {
     self.clientID = clientID
     self.incarnation = incarnation
@@ -105,6 +107,7 @@ public struct SignInFacts: Sendable {
     self.clock = clock
     self.facts = facts
     self.takesReconnect = takesReconnect
+    self.endedTasks = endedTasks
   }
 }
 
@@ -177,7 +180,8 @@ public struct AgentSession: Sendable {
     SignIn(
       version: ProtocolVersion.current, clientID: facts.clientID, incarnation: facts.incarnation,
       previousSession: session, outcomesStored: facts.outcomesStored, clock: facts.clock,
-      facts: facts.facts, fallback: fallback, takesReconnect: facts.takesReconnect)
+      facts: facts.facts, fallback: fallback, takesReconnect: facts.takesReconnect,
+      endedTasks: facts.endedTasks)
   }
 
   /// Notes that something was sent: it counts as a sign of life.

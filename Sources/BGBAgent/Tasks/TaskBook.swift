@@ -136,6 +136,14 @@ public struct TaskBook: Equatable, Sendable {
     clients[client] = book
   }
 
+  /// The latest tasks that are over for a client, newest first, at most ``Limits/endedTasksMax``.
+  public func endedTasks(of client: ClientID) -> [TaskID] {
+    guard let tasks = clients[client]?.tasks, !tasks.isEmpty else { return [] }
+    let ended = tasks.filter { if case .ended = $0.value.phase { true } else { false } }
+    let latest = ended.sorted { ($0.value.forgetAt, $0.key) > ($1.value.forgetAt, $1.key) }
+    return latest.prefix(Limits.endedTasksMax).map(\.key)
+  }
+
   /// Forgets tasks that nobody can push any more; their unconfirmed news stays.
   ///
   /// Judged by the latest moment that the site signed: this computer's own clock may be days ahead,

@@ -21,8 +21,8 @@ struct PushOrder: Equatable {
 enum AnswerEffect: Equatable {
   /// News: count it and pass it on.
   case news(pushes: UInt32)
-  /// Known already.
-  case repeated
+  /// Known already, with this state.
+  case repeated(TaskState)
   /// The task is not here (any more): believe the agent, the manager checks against the snapshot.
   case unknownTask
   /// The client is no target of the task: it invents.
@@ -174,6 +174,21 @@ struct PushLedger {
     return orders
   }
 
+  /// Notes that tasks are over for a client that came online, though this server may not have heard
+  /// it: another one has, or the client tells it in a moment.
+  mutating func noteEnded(_ ended: [TaskID], for clientID: ClientID) {
+    for taskID in ended {
+      guard let task = tasks[taskID], let leaf = task.plan.leaf(of: clientID) else { continue }
+      switch task.states[leaf] {
+      case .pushed:
+        task.pushedUnanswered -= 1
+        task.states[leaf] = .delivered
+      case .queued: task.states[leaf] = .delivered
+      default: continue
+      }
+    }
+  }
+
   /// What a client that came online (again) must get now: every deliverable task that it has not
   /// answered, pushed before or not.
   func ordersForArrival(of clientID: ClientID, at now: WallTime) -> [PushOrder] {
@@ -207,7 +222,9 @@ struct PushLedger {
   ) -> AnswerEffect {
     guard let task = find(taskID) else { return .unknownTask }
     guard let leaf = task.plan.leaf(of: clientID, guess: guess) else { return .notTarget }
-    guard state.replaces(task.states[leaf]) else { return .repeated }
+    guard state.replaces(task.states[leaf]) else {
+      return .repeated(task.states[leaf])
+    }
     if task.states[leaf] == .pushed { task.pushedUnanswered -= 1 }
     task.states[leaf] = state
     return .news(pushes: UInt32(task.pushes[leaf]))

@@ -31,7 +31,8 @@ struct OutcomeDesk {
   private var waiting: [Waiting] = []
   private var waitingFrom = 0
   private var lastNumber: UInt64 = 0
-  private var durable: UInt64 = 0
+  /// The number of the last record that is durable.
+  private(set) var durable: UInt64 = 0
   /// Records for the next report, in the order they came.
   private(set) var collected: [OutcomeRecord] = []
 
@@ -46,6 +47,11 @@ struct OutcomeDesk {
     lastNumber += 1
     unposted.append(record)
     collected.append(record)
+    waiting.append(Waiting(number: lastNumber, token: token, sequence: sequence))
+  }
+
+  /// Takes an outcome that was kept before, and whose agent has not heard that it is durable.
+  mutating func expect(confirm token: Token, sequence: UInt64) {
     waiting.append(Waiting(number: lastNumber, token: token, sequence: sequence))
   }
 

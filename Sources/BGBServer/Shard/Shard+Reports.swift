@@ -39,13 +39,15 @@ extension Shard {
     }
   }
 
-  /// Does not wait for the period when waiting would teach nothing more.
+  /// Does not wait for the period when waiting would teach nothing more, but for a moment since the
+  /// last report: agents that come back tell one by one what another server knows.
   func cutReportsWhenQuiet() {
     guard !outcomes.collected.isEmpty, reports.mayCut else { return }
     if outcomes.collected.count >= Limits.outcomesPerReportMax { return writeOutcomes() }
     guard let last = outcomes.collected.last, ledger.isQuiet(last.outcome.taskID),
-      last.outcome.state.isFinal
+      last.outcome.state.isFinal, !isOwnArmed(.quietReport)
     else { return }
     writeOutcomes()
+    _ = armOwn(.quietReport, afterMilliseconds: Limits.quietReportMilliseconds)
   }
 }

@@ -55,6 +55,7 @@ extension Shard {
     }
     rearmTimer(connection)
     // Tasks that waited for this client, within their validity.
+    ledger.noteEnded(signIn.endedTasks, for: clientID)
     for order in ledger.ordersForArrival(of: clientID, at: now) { push(order, connection) }
   }
 
@@ -117,14 +118,23 @@ extension Shard {
     switch effect {
     case .news(let count): pushes = count
     case .unknownTask: break
-    case .repeated: counters.repeatedOutcomes &+= 1
+    case .repeated(let known):
+      counters.repeatedOutcomes &+= 1
+      // This very outcome is in the journal or on its way there: only its confirmation is missing.
+      if known == report.outcome.state, known.isFinal {
+        return confirmAgain(report, connection)
+      }
     case .notTarget: return refuse(connection, .foreignTask)
     }
-    // A repeated outcome is stored again: after a crash of this server the ledger may know it from
-    // the database while the agent has no confirmation yet; the import drops what it has.
     outcomes.keep(
       OutcomeRecord(clientID: clientID, pushes: pushes, outcome: report.outcome),
       confirm: connection.channel.token, sequence: report.sequence)
+    if report.pushID != 0 { releasePush(connection) }
+  }
+
+  private func confirmAgain(_ report: OutcomeReport, _ connection: Connection) {
+    outcomes.expect(confirm: connection.channel.token, sequence: report.sequence)
+    if outcomes.unstoredCount == 0 { confirm(upTo: outcomes.durable) }
     if report.pushID != 0 { releasePush(connection) }
   }
 

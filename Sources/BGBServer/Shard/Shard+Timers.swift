@@ -109,7 +109,7 @@ extension Shard {
     case .housekeeping:
       keepHouse()
       _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
-    case .pacedPush, .acceptAgain, .admissionCheck, .outcomePost: return
+    case .pacedPush, .acceptAgain, .admissionCheck, .outcomePost, .quietReport: return
     case .drainDeadline: life = .done
     case .drainTick: moveSome()
     }

@@ -31,6 +31,7 @@ final class Shard {
     case drainTick = 206
     case admissionCheck = 207
     case outcomePost = 208
+    case quietReport = 209
   }
 
   /// Where a shard is in its life.
@@ -111,7 +112,7 @@ final class Shard {
   var isJournalReady = false
   /// The agents are being moved away, or were; see Shard+Drain.
   var moving: ShardDrain?
-  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 9)
+  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 10)
 
   init(
     loop: Loop, mailbox: Mailbox<ShardLetter>, journal: Mailbox<JournalLetter>,

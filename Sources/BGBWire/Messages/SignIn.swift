@@ -1,6 +1,7 @@
 // Body of SignIn: version 2, client id 16, incarnation 8, previous session 8, outcomes stored 8,
 // clock 8, hostname, operating system, agent version, number of addresses 1, addresses. Optional:
-// tag 1, fallback reason 1; tag 2, what the agent takes to come back with 1.
+// tag 1, fallback reason 1; tag 2, what the agent takes to come back with 1; tag 3, ids of tasks 16
+// each.
 
 import BGBModel
 
@@ -12,6 +13,9 @@ extension SignIn {
   static let reconnectTag: UInt16 = 0x0002
   /// The value of that tag: reconnect identities.
   static let takesIdentities: UInt8 = 1
+
+  /// The tag of the tasks that are over.
+  static let endedTasksTag: UInt16 = 0x0003
 
   func encode(into writer: inout ByteWriter) {
     writer.integer(version)
@@ -34,6 +38,12 @@ extension SignIn {
       writer.integer(SignIn.reconnectTag)
       writer.block(CollectionOfOne(SignIn.takesIdentities))
     }
+    if !endedTasks.isEmpty {
+      var value = ByteWriter()
+      for task in endedTasks.prefix(Limits.endedTasksMax) { value.bits128(task.bits) }
+      writer.integer(SignIn.endedTasksTag)
+      writer.block(value.bytes)
+    }
   }
 
   init(from reader: inout ByteReader) throws(CodingError) {
@@ -52,18 +62,35 @@ extension SignIn {
     for _ in 0..<count { facts.addresses.append(try reader.text(limit: Limits.addressBytesMax)) }
     var told = FallbackReason.none
     var takes = false
+    var ended: [TaskID] = []
     try MessageTail.read(from: &reader) { (tag, value) throws(CodingError) in
-      guard tag == SignIn.fallbackTag || tag == SignIn.reconnectTag else { return false }
-      guard let byte = value.first, value.count == 1 else { throw .badValue }
+      switch tag {
       // A value of a later version: the session is worth more than what is meant by it.
-      if tag == SignIn.fallbackTag {
-        told = FallbackReason(rawValue: byte) ?? FallbackReason.none
-      } else {
-        takes = byte == SignIn.takesIdentities
+      case SignIn.fallbackTag:
+        told = FallbackReason(rawValue: try SignIn.byte(value)) ?? FallbackReason.none
+      case SignIn.reconnectTag: takes = try SignIn.byte(value) == SignIn.takesIdentities
+      case SignIn.endedTasksTag: ended = try SignIn.tasks(value)
+      default: return false
       }
       return true
     }
     fallback = told
     takesReconnect = takes
+    endedTasks = ended
+  }
+
+  private static func byte(_ value: ArraySlice<UInt8>) throws(CodingError) -> UInt8 {
+    guard let byte = value.first, value.count == 1 else { throw .badValue }
+    return byte
+  }
+
+  private static func tasks(_ value: ArraySlice<UInt8>) throws(CodingError) -> [TaskID] {
+    guard value.count % 16 == 0, (1...Limits.endedTasksMax).contains(value.count / 16) else {
+      throw .badValue
+    }
+    var reader = ByteReader(value)
+    var tasks: [TaskID] = []
+    while reader.remaining > 0 { tasks.append(TaskID(try reader.bits128())) }
+    return tasks
   }
 }

@@ -89,13 +89,34 @@ struct PushLedgerTests {
     let answer4 = ledger.answer(task, from: me, state: .succeeded)
     #expect(answer4 == .news(pushes: 0))
     let answer5 = ledger.answer(task, from: me, state: .delivered)
-    #expect(answer5 == .repeated)
+    #expect(answer5 == .repeated(.succeeded))
     let answer6 = ledger.answer(task, from: me, state: .succeeded)
-    #expect(answer6 == .repeated)
+    #expect(answer6 == .repeated(.succeeded))
     let answer7 = ledger.answer(task, from: Sample.client(9), state: .succeeded)
     #expect(answer7 == .notTarget)
     let answer8 = ledger.answer(Sample.task(5), from: me, state: .succeeded)
     #expect(answer8 == .unknownTask)
+  }
+
+  @Test func whatIsOverForAClientIsNotPushedToItAgain() throws {
+    var ledger = PushLedger()
+    _ = ledger.add(try Sample.plan(targets: 3))
+    _ = fanOut(&ledger, at: start) { $0 == Sample.client(1) }
+    let strangers = [Sample.task(7), Sample.task(1)]
+    ledger.noteEnded(strangers, for: Sample.client(1))
+    ledger.noteEnded(strangers, for: Sample.client(2))
+    ledger.noteEnded(strangers, for: Sample.client(9))
+    #expect(ledger.ordersForArrival(of: Sample.client(1), at: start).isEmpty)
+    #expect(ledger.ordersForArrival(of: Sample.client(2), at: start).isEmpty)
+    #expect(ledger.ordersForArrival(of: Sample.client(3), at: start).count == 1)
+    #expect(ledger.isQuiet(Sample.task(1)), "the first one's answer is not waited for")
+    // Its outcome may still be news here, and counts once.
+    let told = ledger.answer(Sample.task(1), from: Sample.client(1), state: .failed)
+    #expect(told == .news(pushes: 1))
+    ledger.noteEnded(strangers, for: Sample.client(1))
+    let again = ledger.answer(Sample.task(1), from: Sample.client(1), state: .failed)
+    #expect(again == .repeated(.failed))
+    #expect(ledger.isQuiet(Sample.task(1)))
   }
 
   @Test func quietMeansRoundOverAndEveryPushAnswered() throws {

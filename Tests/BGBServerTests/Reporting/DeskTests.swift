@@ -64,6 +64,20 @@ struct OutcomeDeskTests {
     #expect(nothing.isEmpty)
   }
 
+  @Test func whatIsToldAgainIsConfirmedWithoutARecord() {
+    var desk = OutcomeDesk()
+    desk.expect(confirm: one, sequence: 9)
+    let known = desk.stored(upTo: desk.durable)
+    #expect(known == [OutcomeDesk.Confirmation(token: one, upTo: 9)])
+    desk.keep(Sample.outcome(1), confirm: one, sequence: 1)
+    desk.expect(confirm: two, sequence: 9)
+    let early = desk.stored(upTo: 0)
+    #expect(early.isEmpty, "the record that it repeats may be the one under way")
+    let both = desk.stored(upTo: 1)
+    #expect(both.map(\.upTo) == [1, 9])
+    #expect(desk.collected.count == 1)
+  }
+
   @Test func recoveredOutcomesComeFirstInTheReport() {
     var desk = OutcomeDesk()
     desk.keep(Sample.outcome(2), confirm: one, sequence: 1)

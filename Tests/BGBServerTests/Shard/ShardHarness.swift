@@ -205,11 +205,12 @@ final class ShardHarness {
   /// An agent that is signed in.
   func signedIn(
     _ number: UInt64, days: Int = 30, takesReconnect: Bool = false,
-    reconnect: ReconnectGrant? = nil
+    reconnect: ReconnectGrant? = nil, ended: [TaskID] = []
   ) throws -> TestAgent {
     let agent = try agent(number, days: days, reconnect: reconnect)
     var signIn = Sample.signIn(agent.clientID)
     signIn.takesReconnect = takesReconnect
+    signIn.endedTasks = ended
     agent.send(.signIn(signIn))
     try turn("welcome", with: [agent]) { agent.welcome != nil }
     return agent

@@ -157,6 +157,61 @@ struct ShardTests {
     #expect(third.pushes.isEmpty)
   }
 
+  @Test func anOutcomeThatIsToldAgainIsConfirmedAndNotStoredAgain() throws {
+    let harness = try ShardHarness()
+    let first = try harness.signedIn(1)
+    harness.shardBox.post(.task(try plan(harness, targets: 1)))
+    try harness.turn("push", with: [first]) { first.pushes.count == 1 }
+    let news = outcome(first.pushes[0], 3, at: harness.now)
+    first.send(news)
+    try harness.turn("confirmation", with: [first]) { first.stored == [3] }
+    #expect(harness.journalled.count == 1)
+    first.drop()
+    try harness.turn("loss") { harness.shard.registry.onlineCount == 0 }
+    let second = try harness.signedIn(1)
+    second.send(news)
+    try harness.turn("confirmation", with: [second]) { second.stored == [3] }
+    #expect(harness.journalled.count == 1)
+    #expect(harness.shard.counters.repeatedOutcomes == 1)
+    try harness.pass(Limits.outcomePeriodMilliseconds, with: [second])
+    #expect(harness.outcomeRecords().count == 1)
+  }
+
+  /// Another server, or an earlier life of this one, pushed it: nothing is pushed, and what the
+  /// agent tells is news here.
+  @Test func whatIsOverForAnArrivingAgentIsNotPushed() throws {
+    let harness = try ShardHarness()
+    let plan = try plan(harness, targets: 2)
+    harness.shardBox.post(.task(plan))
+    try harness.settle(with: [])
+    let agent = try harness.signedIn(1, ended: [Sample.task(1)])
+    let other = try harness.signedIn(2)
+    try harness.turn("push", with: [agent, other]) { other.pushes.count == 1 }
+    #expect(agent.pushes.isEmpty)
+    let told = TaskOutcome(taskID: Sample.task(1), state: .failed, at: harness.now)
+    agent.send(.taskOutcome(OutcomeReport(pushID: 0, sequence: 4, outcome: told)))
+    try harness.turn("confirmation", with: [agent, other]) { agent.stored == [4] }
+    #expect(harness.journalled.map(\.outcome.state) == [.failed])
+  }
+
+  /// Reports that do not wait for their period leave a moment between them.
+  @Test func reportsOfAgentsThatTellOneByOneAreGathered() throws {
+    let harness = try ShardHarness()
+    harness.shardBox.post(.task(try plan(harness, targets: 3)))
+    try harness.settle(with: [])
+    let ended = [Sample.task(1)]
+    let agents = try (1...3).map { try harness.signedIn($0, ended: ended) }
+    for (number, agent) in agents.enumerated() {
+      let told = TaskOutcome(taskID: Sample.task(1), state: .succeeded, at: harness.now)
+      agent.send(.taskOutcome(OutcomeReport(pushID: 0, sequence: 1, outcome: told)))
+      try harness.pass(OutcomeDesk.postMilliseconds, with: agents)
+      #expect(agent.stored == [1])
+      #expect(harness.outcomeRecords().count == 1, "after \(number + 1)")
+    }
+    try harness.pass(Limits.quietReportMilliseconds, with: agents)
+    try harness.turn("report", with: agents) { harness.outcomeRecords().count == 3 }
+  }
+
   @Test func theSameClientAgainReplacesItsSession() throws {
     let harness = try ShardHarness()
     let old = try harness.signedIn(1)
