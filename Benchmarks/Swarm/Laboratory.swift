@@ -153,6 +153,8 @@ final class Laboratory {
     let received = operations.reduce(0) { $0 + $1.received }
     let spent = operations.reduce(0) { $0 + $1.serverNanoseconds }
     if spent > 0 { figures["push.cpuUs"] = Double(spent) / Double(max(1, received)) / 1e3 }
+    let own = operations.reduce(0) { $0 + $1.swarmNanoseconds }
+    figures["push.swarmUs"] = Double(own) / Double(max(1, received)) / 1e3
   }
 
   // MARK: Report

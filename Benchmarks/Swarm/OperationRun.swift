@@ -36,6 +36,8 @@ struct OperationRun {
   var quiet = LatencyHistogram()
   /// CPU of the servers from before the command until after its end, in nanoseconds.
   var serverNanoseconds: Int64 = 0
+  /// CPU of the swarm's own processes over the same time, in nanoseconds.
+  var swarmNanoseconds: Int64 = 0
 
   /// As JSON.
   var json: JSONText {
@@ -50,6 +52,7 @@ struct OperationRun {
       ("fromCreationMilliseconds", fromCreation.json),
       ("fromFirstMilliseconds", fromFirst.json), ("onlineBeforeMilliseconds", quiet.json),
       ("serverCPUNanoseconds", .whole(serverNanoseconds)),
+      ("swarmCPUNanoseconds", .whole(swarmNanoseconds)),
     ])
   }
 }
@@ -76,6 +79,7 @@ extension Laboratory {
     crew.activity = name
     let known = Set(crew.tasks)
     let cpuBefore = sampler.sample(name, online: 0)
+    let ownBefore = ServerSampler.nanoseconds(of: crew.processes)
     var run = OperationRun(name: name)
     let wallOffset =
       Int64(MonotonicClock.nanoseconds() / 1_000) - WallClock.nowMilliseconds() * 1_000
@@ -118,6 +122,7 @@ extension Laboratory {
     let after = crew.tally
     run.received = after[.received] - before[.received]
     run.stored = after[.stored] - before[.stored]
+    run.swarmNanoseconds = ServerSampler.nanoseconds(of: crew.processes) - ownBefore
     run.serverNanoseconds = sampler.sample(name, online: 0).nanoseconds(since: cpuBefore)
     let created = JSONText.field("createdAt", in: answer).flatMap { WallTime(rfc3339: $0) }
     try measure(

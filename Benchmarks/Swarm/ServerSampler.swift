@@ -60,6 +60,11 @@ struct ServerSampler {
     return sample
   }
 
+  /// CPU of some processes until now, in nanoseconds.
+  static func nanoseconds(of processes: [Int32]) -> Int64 {
+    processes.reduce(0) { $0 + (ProcessClock.nanoseconds(of: $1) ?? 0) }
+  }
+
   private static func text(_ path: String) -> String {
     String(decoding: (try? Folder.read(path, limit: 1 << 20)) ?? [], as: UTF8.self)
   }

@@ -24,19 +24,42 @@ final class SliceLedger {
     var isExpected = false
   }
 
-  /// A task that came: to whom, when, and since when that session had been online.
+  /// When a session got a task, and since when it had been online.
   private struct Receipt {
-    var session: UInt32
     var at: UInt64
     var since: UInt64
+  }
+
+  /// Who got one task.
+  private final class TaskReceipts {
+    let task: TaskID
+    var all: [Receipt] = []
+    /// Which sessions have it.
+    private var has: [Bool]
+
+    init(_ task: TaskID, sessions: Int) {
+      self.task = task
+      has = Array(repeating: false, count: sessions)
+      all.reserveCapacity(sessions)
+    }
+
+    /// False when the session has it already.
+    func insert(_ session: Int, at: UInt64, since: UInt64) -> Bool {
+      guard !has[session] else { return false }
+      has[session] = true
+      all.append(Receipt(at: at, since: since))
+      return true
+    }
   }
 
   private(set) var sessions: [Session]
   private(set) var clients: [ClientID] = []
   var tally = SwarmTally()
   private var numbers: [ClientID: Int] = [:]
-  private var receipts: [TaskID: [Receipt]] = [:]
-  private var received: [TaskID: Set<UInt32>] = [:]
+  private var receipts: [TaskID: TaskReceipts] = [:]
+  /// Whom and what the last event was about: most come in pairs, and all of an operation.
+  private var lastNumber = 0
+  private var lastTask: TaskReceipts?
   /// Tasks that nobody told the parent of yet.
   private(set) var newTasks: [TaskID] = []
 
@@ -65,7 +88,7 @@ final class SliceLedger {
 
   /// The observer's entry.
   func note(_ client: ClientID, _ event: AgentEvent) {
-    guard let number = numbers[client] else { return }
+    guard let number = number(of: client) else { return }
     switch event {
     case .trying: tally[.attempts] += 1
     case .connected(let isResumed, _):
@@ -81,6 +104,25 @@ final class SliceLedger {
     case .task(let event): note(number, event)
     case .carrierLost, .climbed, .climbFailed: return
     }
+  }
+
+  private func number(of client: ClientID) -> Int? {
+    if lastNumber < clients.count, clients[lastNumber] == client { return lastNumber }
+    guard let number = numbers[client] else { return nil }
+    lastNumber = number
+    return number
+  }
+
+  private func receipts(of task: TaskID) -> TaskReceipts {
+    if let lastTask, lastTask.task == task { return lastTask }
+    let known = receipts[task]
+    let one = known ?? TaskReceipts(task, sessions: sessions.count)
+    if known == nil {
+      receipts[task] = one
+      newTasks.append(task)
+    }
+    lastTask = one
+    return one
   }
 
   private func noteEnd(of number: Int, _ reason: DisconnectReason) {
@@ -102,15 +144,9 @@ final class SliceLedger {
   private func note(_ number: Int, _ event: DeskEvent) {
     switch event {
     case .received(let task, _, _):
-      if receipts[task] == nil { newTasks.append(task) }
-      guard received[task, default: []].insert(UInt32(number)).inserted else {
-        tally[.repeated] += 1
-        return
-      }
-      tally[.received] += 1
-      receipts[task, default: []].append(
-        Receipt(
-          session: UInt32(number), at: SliceLedger.now(), since: sessions[number].since))
+      let isNew = receipts(of: task)
+        .insert(number, at: SliceLedger.now(), since: sessions[number].since)
+      tally[isNew ? .received : .repeated] += 1
     case .ended: tally[.ended] += 1
     case .stored(let upTo):
       let before = sessions[number].storedUpTo
@@ -129,13 +165,13 @@ final class SliceLedger {
   }
 
   /// When the first session got a task; nil when none did.
-  func firstReceipt(of task: TaskID) -> UInt64? { receipts[task]?.lazy.map(\.at).min() }
+  func firstReceipt(of task: TaskID) -> UInt64? { receipts[task]?.all.lazy.map(\.at).min() }
 
   /// How long after a moment each session got a task; with `onlineBefore`, only of those that had
   /// been online since before it.
   func latency(of task: TaskID, from zero: UInt64, onlineBefore: Bool) -> LatencyHistogram {
     var histogram = LatencyHistogram()
-    for receipt in receipts[task] ?? [] where !onlineBefore || receipt.since <= zero {
+    for receipt in receipts[task]?.all ?? [] where !onlineBefore || receipt.since <= zero {
       histogram.record(receipt.at >= zero ? receipt.at - zero : 0)
     }
     return histogram

@@ -1,6 +1,6 @@
-// SHA-256 in two shapes: one call for a few bytes, and one into place for the hundred thousand
-// nodes of a Merkle tree, where looking up the algorithm and making a context each time would cost
-// most.
+// SHA-256 in two shapes: one call for some bytes, and one into place for the hundred thousand nodes
+// of a Merkle tree. Neither looks up the algorithm and makes a context each time, as EVP does: for
+// so few bytes that would cost most.
 
 import COpenSSL
 
@@ -9,8 +9,17 @@ public enum Digest {
   /// The SHA-256 of some bytes: 32 bytes.
   public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)
-    let done = unsafe EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
-    precondition(done == 1, "SHA-256 needs no more than memory")
+    guard let first = bytes.first else {
+      let done = unsafe EVP_Digest(bytes, 0, &digest, nil, EVP_sha256(), nil)
+      precondition(done == 1, "SHA-256 needs no more than memory")
+      return digest
+    }
+    unsafe bytes.withUnsafeBytes { input in
+      unsafe digest.withUnsafeMutableBytes { output in
+        unsafe sha256(
+          prefix: first, UnsafeRawBufferPointer(rebasing: input.dropFirst()), into: output)
+      }
+    }
     return digest
   }
 

@@ -152,23 +152,42 @@ public struct MerkleTree: Sendable {
     leaf: ClientID, index: Int, count: Int, path: [[UInt8]], root: [UInt8]
   ) -> Bool {
     guard index >= 0, index < count, path.count <= Limits.merklePathMax else { return false }
-    var hash = Digest.sha256([leafPrefix] + leaf.bits.bytes)
-    var node = index
+    // A pair of nodes and, behind it, the node above: a path is looked at for each push, and an
+    // array for each of its hashes would cost more than hashing.
+    return unsafe withUnsafeTemporaryAllocation(
+      byteCount: 3 * Limits.hashBytes, alignment: MemoryLayout<UInt64>.alignment
+    ) { room in
+      unsafe hash(leaf, joined, in: room)
+      guard unsafe climbs(from: index, of: count, path, in: room) else { return false }
+      return unsafe root.elementsEqual(node(joined, of: room))
+    }
+  }
+
+  /// Where ``verify(leaf:index:count:path:root:)`` has the node that it came to.
+  private static let joined = 2
+
+  /// Hashes up to the root what is the third node in `room`; false if the path is of another tree.
+  private static func climbs(
+    from index: Int, of count: Int, _ path: [[UInt8]], in room: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    var place = index
     var last = count - 1
     for sibling in path {
       guard last > 0, sibling.count == Limits.hashBytes else { return false }
-      if node & 1 == 1 || node == last {
-        hash = Digest.sha256([nodePrefix] + sibling + hash)
-        while node & 1 == 0, node != 0 {
-          node >>= 1
+      let isRight = place & 1 == 1 || place == last
+      unsafe node(isRight ? 1 : 0, of: room).copyMemory(
+        from: UnsafeRawBufferPointer(node(joined, of: room)))
+      unsafe node(isRight ? 0 : 1, of: room).copyBytes(from: sibling)
+      unsafe join(width: 2, from: 0, to: joined, in: room)
+      if isRight {
+        while place & 1 == 0, place != 0 {
+          place >>= 1
           last >>= 1
         }
-      } else {
-        hash = Digest.sha256([nodePrefix] + hash + sibling)
       }
-      node >>= 1
+      place >>= 1
       last >>= 1
     }
-    return last == 0 && hash == root
+    return last == 0
   }
 }

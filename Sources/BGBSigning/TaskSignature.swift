@@ -32,6 +32,8 @@ public enum TaskSignature {
 /// process with thousands of clients gets the same task for all of them.
 public struct ProvenTask: Sendable {
   private var known: (task: SignedTask, keys: [PublicKey], statement: TaskStatement)?
+  /// The bytes of the statement that was verified last, and their SHA-256; empty if none was.
+  public private(set) var last: (bytes: [UInt8], digest: [UInt8]) = ([], [])
 
   /// Knows none.
   public init() {}
@@ -42,6 +44,7 @@ public struct ProvenTask: Sendable {
     if let known, known.task == task, known.keys == keys { return known.statement }
     let statement = try TaskSignature.verify(task, keys: keys)
     known = (task, keys, statement)
+    last = (task.statement, Digest.sha256(task.statement))
     return statement
   }
 }

@@ -40,6 +40,30 @@ import Testing
     #expect(server.outcomes[1].sequence == 1)
   }
 
+  @Test func `what comes while a batch is synced is one batch behind it`() throws {
+    let disk = HeldDisk()
+    let agent = try TestAgent(
+      site, server, state: folder.path, rules: { $0.instant = { _ in .succeeded("at once") } },
+      disk: { HeldDiskHandle(disk) })
+    try agent.until("signed in") { !server.signIns.isEmpty }
+    func push(_ number: UInt64) throws {
+      server.send(.pushTask(site.key.push(TaskWish(), pushID: number)))
+      try agent.until("taken") {
+        agent.events.count { if case .task(.received) = $0 { true } else { false } } == number
+      }
+    }
+    try push(1)
+    try agent.until("the first batch is being synced") { disk.state.withLock { $0.syncs } == [1] }
+    try push(2)
+    try push(3)
+    try agent.settle()
+    #expect(server.outcomes.isEmpty, "nothing is answered before it is durable")
+    disk.state.withLock { $0.isHeld = false }
+    try agent.until("all outcomes") { server.outcomes.count == 3 }
+    #expect(server.outcomes.map(\.pushID) == [1, 2, 3])
+    #expect(disk.state.withLock { $0.syncs } == [1, 2], "two appends, not three")
+  }
+
   @Test func `a long action is acknowledged, started and ended`() throws {
     let gate = StopFlag()
     let agent = try TestAgent(
@@ -278,4 +302,28 @@ import Testing
 
 extension AgentEvent {
   fileprivate var isDisconnect: Bool { if case .disconnected = self { true } else { false } }
+}
+
+/// A disk whose syncs last until the test lets go of it.
+private final class HeldDisk: Sendable {
+  struct State {
+    var isHeld = true
+    var appends = 0
+    /// How many appends there had been when each sync began.
+    var syncs: [Int] = []
+  }
+  let state = Mutex(State())
+}
+
+private final class HeldDiskHandle: JournalDisk {
+  private let disk: HeldDisk
+  init(_ disk: HeldDisk) { self.disk = disk }
+  func load() throws(DiskError) -> [UInt8]? { nil }
+  func append(_ bytes: [UInt8]) throws(DiskError) { disk.state.withLock { $0.appends += 1 } }
+  func sync() throws(DiskError) {
+    disk.state.withLock { $0.syncs.append($0.appends) }
+    while disk.state.withLock({ $0.isHeld }) { usleep(500) }
+  }
+  func replace(with bytes: [UInt8]) throws(DiskError) {}
+  func quarantine(_ bytes: [UInt8]) {}
 }

@@ -168,6 +168,25 @@ import Testing
     #expect(disk.state.withLock { $0.bytes } == [9, 9, 4], "batch 2 was never written")
   }
 
+  @Test func `what comes while the thread rests after a sync is synced together`() throws {
+    let disk = FailingDisk()
+    let answers = Mutex<[JournalAnswer]>([])
+    let thread = try JournalThread(
+      makeDisk: { FailingDiskHandle(disk) }, restMilliseconds: 300
+    ) { answer in
+      answers.withLock { $0.append(answer) }
+    }
+    thread.post(JournalBatch(ticket: 1, bytes: [1], replacesFile: false))
+    while answers.withLock({ $0.isEmpty }) { usleep(500) }
+    for ticket: UInt64 in 2...20 {
+      thread.post(JournalBatch(ticket: ticket, bytes: [UInt8(ticket)], replacesFile: false))
+      sched_yield()
+    }
+    thread.stop()
+    #expect(answers.withLock { $0 } == [.durable(through: 1), .durable(through: 20)])
+    #expect(disk.state.withLock { $0.bytes } == Array(1...20))
+  }
+
   @Test func `a replaced file is the old one or the new one, and a link is not followed`() throws {
     let folder = TestFolder()
     let path = folder.write("a", "old")

@@ -367,6 +367,23 @@ import Testing
     #expect(next.desk.book[testClient].nextSequence == desk.desk.book[testClient].nextSequence)
   }
 
+  @Test func `a push is named by the outcome that answers it, once`() {
+    var pushes = AnsweredPushes()
+    #expect(pushes.take(1) == nil)
+    pushes.set(10, for: 1)
+    pushes.set(11, for: 1)
+    pushes.set(20, for: 2)
+    pushes.set(30, for: 3)
+    pushes.set(31, for: 3)
+    #expect(pushes.take(3) == 31)
+    #expect(pushes.take(1) == 11)
+    #expect(pushes.take(1) == nil)
+    pushes.set(40, for: 4)
+    #expect(pushes.take(2) == 20)
+    #expect(pushes.take(4) == 40)
+    #expect(pushes.take(2) == nil)
+  }
+
   @Test func `the book after a replay is the book before the crash`() {
     desk.push(scan(1))
     desk.sync()

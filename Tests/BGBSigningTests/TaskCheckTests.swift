@@ -44,6 +44,8 @@ private struct Site {
     let keys = [site.key.publicKey]
     var proven = ProvenTask()
     for _ in 0..<2 { #expect(try proven.verify(task, keys: keys).taskID == site.statement.taskID) }
+    #expect(proven.last.bytes == task.statement)
+    #expect(proven.last.digest == Digest.sha256(task.statement))
     var forged = task
     forged.signature[0] ^= 1
     #expect(throws: TaskRejection.badSignature) { try proven.verify(forged, keys: keys) }
@@ -53,6 +55,7 @@ private struct Site {
     #expect(throws: TaskRejection.unknownKey) {
       try proven.verify(task, keys: [try SigningKey.generate().publicKey])
     }
+    #expect(proven.last.bytes == task.statement, "what was refused is not remembered")
     for leaf in site.leaves.indices {
       let admitted = try TaskCheck.admit(
         task: task, leafIndex: UInt32(leaf), path: site.tree.path(at: leaf), keys: keys,

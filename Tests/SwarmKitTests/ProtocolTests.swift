@@ -24,6 +24,10 @@ import Testing
     #expect(reader.take(Array("\n".utf8)) == ["d"])
   }
 
+  @Test func everyCounterHasItsPlace() {
+    #expect(SwarmCounter.allCases.map(\.place) == Array(SwarmCounter.allCases.indices))
+  }
+
   @Test func talliesTravelAndAddUp() {
     var left = SwarmTally()
     left[.sessions] = 10

@@ -12,6 +12,8 @@ extension AgentLoop {
   // MARK: Steps of the session machine
 
   func apply(_ steps: [SessionStep], to link: AgentLink) {
+    guard !steps.isEmpty else { return }
+    let now = moment
     for step in steps {
       switch step {
       case .connect(let address, let transport): connect(link, to: address, over: transport)
@@ -21,12 +23,12 @@ extension AgentLoop {
       case .takeOver: takeOver(link)
       case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
-      case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
+      case .clock(let time): desk.tookClock(link.identity.clientID, time, at: now)
       case .keepReconnect(let identity): keepReconnect(identity, of: link)
       case .push(let push):
         link.polls?.exchange.rest(at: loop.now)
-        desk.push(link.identity.clientID, push, at: moment)
-      case .cancel(let task): desk.cancel(link.identity.clientID, task, at: moment)
+        desk.push(link.identity.clientID, push, at: now)
+      case .cancel(let task): desk.cancel(link.identity.clientID, task, at: now)
       case .stored(let upTo): desk.stored(link.identity.clientID, upTo: upTo)
       case .close(let orderly, let reason):
         if orderly { leave(link, reason) } else { close(link, reason) }
@@ -198,8 +200,8 @@ extension AgentLoop {
     if let session = channel.takeNewSession() { keep(session, of: link, at: link.endpoint) }
     switch step {
     case .progressed:
-      buffer.withBytes { link.reader.append($0) }
-      readMessages(link)
+      var input = buffer.slice
+      readMessages(link, from: &input)
     case .wouldBlock: break
     case .ended: return lost(link, .ended)
     case .failed(let error): return lost(link, .lost(error))
@@ -209,9 +211,15 @@ extension AgentLoop {
     markDirty(link)
   }
 
+  /// Reads what its reader holds already.
   func readMessages(_ link: AgentLink) {
+    var nothing: ArraySlice<UInt8> = []
+    readMessages(link, from: &nothing)
+  }
+
+  private func readMessages(_ link: AgentLink, from input: inout ArraySlice<UInt8>) {
     do throws(WireError) {
-      while link.channel != nil, let message = try link.reader.next() {
+      while link.channel != nil, let message = try link.reader.next(from: &input) {
         if case .keepAlive = message { keepAlivesHeard &+= 1 }
         apply(link.session.received(message, at: loop.now), to: link)
       }

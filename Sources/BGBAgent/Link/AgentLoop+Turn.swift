@@ -38,8 +38,12 @@ extension AgentLoop {
     mailbox.takeAll(into: &letters)
     for letter in letters {
       switch letter {
-      case .journal(.durable(let ticket)): desk.durable(through: ticket, at: moment)
-      case .journal(.failed): desk.journalFailed(at: moment)
+      case .journal(.durable(let ticket)):
+        if let onItsWay = ticketOnItsWay, onItsWay <= ticket { ticketOnItsWay = nil }
+        desk.durable(through: ticket, at: moment)
+      case .journal(.failed):
+        ticketOnItsWay = nil
+        desk.journalFailed(at: moment)
       case .actionEnded(let key, let result):
         runningActions -= 1
         desk.finished(key, result, at: moment)
@@ -101,13 +105,18 @@ extension AgentLoop {
   /// Does what the desk decided, and gives the turn's records to the journal.
   private func carryOutOrders() {
     var rounds = 0
+    var orders: [DeskOrder] = []
+    swap(&orders, &orderRoom)
     while rounds < 64 {  // A rewrite or a send can bring new orders; never without end.
       rounds += 1
-      let orders = desk.takeOrders()
+      desk.takeOrders(into: &orders)
       if orders.isEmpty { break }
       for order in orders { carryOut(order) }
     }
-    if let batch = desk.takeBatch() { journal.post(batch) }
+    swap(&orders, &orderRoom)
+    // One batch at a time is on its way: what comes meanwhile would wait for its sync anyway, and
+    // is then one batch too.
+    if ticketOnItsWay == nil, let batch = desk.takeBatch() { post(batch) }
     let wanted = desk.deadline
     guard wanted < deskTimerAt else { return }
     if let deskTimer { _ = loop.wheel.disarm(deskTimer) }
@@ -121,9 +130,14 @@ extension AgentLoop {
       if let link = link(of: client), link.session.isSignedIn { send(message, link) }
     case .news(let client): if let link = link(of: client) { sendNews(link) }
     case .begin(let order): begin(order)
-    case .rewriteJournal: journal.post(desk.rewrite())
+    case .rewriteJournal: post(desk.rewrite())
     case .told(let client, let event): tell(client, .task(event))
     }
+  }
+
+  private func post(_ batch: JournalBatch) {
+    ticketOnItsWay = batch.ticket
+    journal.post(batch)
   }
 
   /// A copy of the list, so that whatever happens to a link may look at the table.

@@ -41,6 +41,9 @@ public struct AgentConfiguration: Sendable {
   public var attemptsPerTurnMax = Int.max
   /// Events of one turn at most: what is done in a turn leaves at its end.
   public var eventsPerTurnMax = 1_024
+  /// How long the journal rests after each sync, for more to come together: for a process with
+  /// thousands of links, each of which would have a disk of its own.
+  public var journalRestMilliseconds: UInt32 = 0
   /// Whether connections over TCP leave OpenSSL once they are signed in.
   public var detaches = false
   /// Whether TLS sessions are kept, to resume with.
@@ -132,6 +135,10 @@ public final class AgentLoop {
   var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
   /// Keep-alives that servers sent, for load generators: each is the answer to one.
   public internal(set) var keepAlivesHeard = 0
+  /// The batch that the journal's thread has and did not answer yet.
+  var ticketOnItsWay: UInt64?
+  /// Room for the desk's orders, used again in each turn.
+  var orderRoom: [DeskOrder] = []
   var leftovers: [Token] = []
   var letters: [AgentLetter] = []
   var random: JitterRandom
@@ -170,7 +177,9 @@ public final class AgentLoop {
     // Three slots a link: its channel, the socket of its polls, its climb.
     links = SlotTable(limit: linksMax * 3)
     detached = configuration.detaches ? DetachedTable(limit: linksMax) : nil
-    journal = try JournalThread(makeDisk: makeDisk) { mailbox.post(.journal($0)) }
+    journal = try JournalThread(
+      makeDisk: makeDisk, restMilliseconds: configuration.journalRestMilliseconds
+    ) { mailbox.post(.journal($0)) }
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
   }
 

@@ -32,16 +32,22 @@ public enum JournalRecord: Equatable, Sendable {
 
   /// The record as it stands in the file.
   public func encoded(number: UInt64) -> [UInt8] {
-    var body = ByteWriter(capacity: 128)
-    encodeBody(into: &body)
-    var writer = ByteWriter(capacity: body.bytes.count + JournalRecord.frameBytes)
+    var writer = ByteWriter(capacity: 128)
+    encode(number: number, into: &writer)
+    return writer.bytes
+  }
+
+  /// Appends the record as it stands in the file.
+  public func encode(number: UInt64, into writer: inout ByteWriter) {
     writer.raw(JournalRecord.mark)
-    writer.integer(UInt16(truncatingIfNeeded: body.bytes.count))
+    let start = writer.bytes.count
+    writer.integer(UInt16(0))
     writer.integer(number)
     writer.integer(kind)
-    writer.raw(body.bytes)
-    writer.integer(CRC32C.checksum(writer.bytes.dropFirst(4)))
-    return writer.bytes
+    let body = writer.bytes.count
+    encodeBody(into: &writer)
+    writer.patch(UInt16(truncatingIfNeeded: writer.bytes.count - body), at: start)
+    writer.integer(CRC32C.checksum(writer.bytes[start...]))
   }
 
   private var kind: UInt8 {
@@ -65,7 +71,10 @@ public enum JournalRecord: Equatable, Sendable {
       writer.bits128(client.bits)
       writer.wallTime(at)
       writer.wallTime(startAfter)
-      writer.block(statement)
+      // What is longer was never admitted; the concrete way to write a block.
+      let cut = statement.prefix(Limits.statementBytesMax)
+      writer.integer(UInt16(truncatingIfNeeded: cut.count))
+      writer.raw(cut)
     case .started(let client, let task, let boot):
       writer.bits128(client.bits)
       writer.bits128(task.bits)

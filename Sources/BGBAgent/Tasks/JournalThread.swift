@@ -2,6 +2,7 @@
 // process share it, so that whatever came while one sync was under way is made durable together by
 // the next one (group commit). It answers by letters; the loop never waits for a disk.
 
+import Glibc
 public import Reactor
 
 /// What the journal's thread says.
@@ -28,15 +29,17 @@ public final class JournalThread {
   ///
   /// - Parameters:
   ///   - makeDisk: makes the disk, on the new thread.
+  ///   - restMilliseconds: how long nothing is written after each sync; whatever comes after a
+  ///     longer silence is written at once.
   ///   - answer: called on that thread; posts a letter.
   public init(
-    makeDisk: @escaping @Sendable () -> any JournalDisk,
+    makeDisk: @escaping @Sendable () -> any JournalDisk, restMilliseconds: UInt32 = 0,
     answer: @escaping @Sendable (JournalAnswer) -> Void
   ) throws(Errno) {
     let jobs = try Mailbox<Job>()
     self.jobs = jobs
     thread = try KernelThread.start(name: "journal") {
-      JournalThread.work(on: makeDisk(), jobs, answer)
+      JournalThread.work(on: makeDisk(), jobs, restMilliseconds, answer)
     }
   }
 
@@ -55,7 +58,8 @@ public final class JournalThread {
   }
 
   private static func work(
-    on disk: any JournalDisk, _ jobs: Mailbox<Job>, _ answer: @Sendable (JournalAnswer) -> Void
+    on disk: any JournalDisk, _ jobs: Mailbox<Job>, _ restMilliseconds: UInt32,
+    _ answer: @Sendable (JournalAnswer) -> Void
   ) {
     guard let poller = try? Poller() else {
       return answer(.failed(DiskError("no descriptor is left for the journal's thread")))
@@ -89,6 +93,8 @@ public final class JournalThread {
       }
       if let written { isDead = !sync(disk, written, answer) }
       if stops { return }
+      // Only after a sync, and never before one: who comes alone is served at once.
+      if written != nil, restMilliseconds > 0 { usleep(restMilliseconds * 1_000) }
     }
   }
 

@@ -47,6 +47,19 @@ public struct ClientBook: Equatable, Sendable {
   public var signedFloor = WallTime(milliseconds: .min)
 }
 
+extension ClientBook {
+  mutating func receive(_ task: TaskID, _ entry: TaskEntry, notBefore: WallTime) {
+    tasks[task] = entry
+    signedFloor = max(signedFloor, notBefore)
+  }
+
+  mutating func take(_ news: NumberedOutcome) {
+    if news.sequence > storedUpTo { unstored.append(news) }
+    nextSequence = max(nextSequence, news.sequence &+ 1)
+    if news.outcome.state.isFinal { tasks[news.outcome.taskID]?.phase = .ended(news) }
+  }
+}
+
 /// The memory of an agent process.
 public struct TaskBook: Equatable, Sendable {
   /// Marks one life of the journal; a new journal has a new one.
@@ -59,6 +72,18 @@ public struct TaskBook: Equatable, Sendable {
 
   /// What is remembered of a client; an empty book for a new one.
   public subscript(client: ClientID) -> ClientBook { clients[client] ?? ClientBook() }
+
+  /// What is remembered of a task; nil for nothing.
+  public func entry(of key: TaskKey) -> TaskEntry? { clients[key.client]?.tasks[key.task] }
+
+  /// The number of a client's next news, and the greatest that is known to be stored.
+  func nextSequence(of client: ClientID) -> UInt64 { clients[client]?.nextSequence ?? 1 }
+  func storedUpTo(of client: ClientID) -> UInt64 { clients[client]?.storedUpTo ?? 0 }
+
+  /// The first news of a client behind a sequence that the server has not confirmed.
+  func news(of client: ClientID, after sequence: UInt64) -> NumberedOutcome? {
+    clients[client]?.unstored.first { $0.sequence > sequence }
+  }
 
   /// Changes what a client's book says beside the journal: only for undoing what could not be
   /// written.
@@ -94,14 +119,9 @@ public struct TaskBook: Equatable, Sendable {
       if self.incarnation == 0 { self.incarnation = incarnation }
     case .received(let client, let statement, let at, let startAfter):
       guard let decoded = try? TaskStatement(decoding: statement) else { return }
-      var book = clients[client, default: ClientBook()]
-      clients[client] = nil  // Keeps the change in place instead of copying the dictionary.
-      book.tasks[decoded.taskID] = TaskEntry(
-        digest: TaskBook.digest(statement),
-        forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds),
-        phase: .received(statement: statement, startAfter: startAfter))
-      book.signedFloor = max(book.signedFloor, decoded.notBefore)
-      clients[client] = book
+      receive(
+        client, decoded, bytes: statement, digest: TaskBook.digest(statement), at: at,
+        startAfter: startAfter)
     case .started(let client, let task, let boot):
       guard let entry = clients[client]?.tasks[task],
         case .received(let statement, _) = entry.phase
@@ -125,15 +145,20 @@ public struct TaskBook: Equatable, Sendable {
     }
   }
 
+  /// Takes the fact of a record `received` whose bytes were read and digested already.
+  mutating func receive(
+    _ client: ClientID, _ statement: TaskStatement, bytes: [UInt8], digest: Bits128, at: WallTime,
+    startAfter: WallTime
+  ) {
+    let entry = TaskEntry(
+      digest: digest, forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds),
+      phase: .received(statement: bytes, startAfter: startAfter))
+    clients[client, default: ClientBook()].receive(
+      statement.taskID, entry, notBefore: statement.notBefore)
+  }
+
   private mutating func take(_ news: NumberedOutcome, of client: ClientID) {
-    var book = clients[client, default: ClientBook()]
-    clients[client] = nil
-    if news.sequence > book.storedUpTo { book.unstored.append(news) }
-    book.nextSequence = max(book.nextSequence, news.sequence &+ 1)
-    if news.outcome.state.isFinal {
-      book.tasks[news.outcome.taskID]?.phase = .ended(news)
-    }
-    clients[client] = book
+    clients[client, default: ClientBook()].take(news)
   }
 
   /// The latest tasks that are over for a client, newest first, at most ``Limits/endedTasksMax``.
@@ -186,7 +211,9 @@ public struct TaskBook: Equatable, Sendable {
   }
 
   /// The first half of the statement's SHA-256: enough to tell another statement of the site apart.
-  static func digest(_ statement: [UInt8]) -> Bits128 {
-    Bits128(bytes: Digest.sha256(statement).prefix(16)) ?? Bits128(high: 0, low: 0)
+  static func digest(_ statement: [UInt8]) -> Bits128 { digest(sha256: Digest.sha256(statement)) }
+
+  static func digest(sha256: [UInt8]) -> Bits128 {
+    Bits128(bytes: sha256.prefix(16)) ?? Bits128(high: 0, low: 0)
   }
 }

@@ -23,7 +23,7 @@ extension TaskDesk {
   /// The server withdraws a task.
   public func cancel(_ client: ClientID, _ task: TaskID, at now: Moment) {
     let key = TaskKey(client: client, task: task)
-    guard book[client].tasks[task] != nil else { return }
+    guard book.entry(of: key) != nil else { return }
     let waited = plan.remove(key) != nil
     orders.append(.told(client, .cancelAsked(task, tooLate: !waited)))
     guard waited else { return }  // Begun or over: the outcome follows, or was sent.
@@ -31,7 +31,7 @@ extension TaskDesk {
   }
 
   private func admit(_ client: ClientID, _ came: PolicyTask, pushID: UInt64, at now: Moment) {
-    guard let clock = clients[client]?.clock.time(at: now.ticks) else { return }
+    guard let clock = desk(of: client)?.clock.time(at: now.ticks) else { return }
     let statement: TaskStatement
     do throws(TaskRejection) {
       statement = try TaskCheck.admit(
@@ -46,15 +46,15 @@ extension TaskDesk {
       return
     }
     if answerKnown(client, statement.taskID, came, pushID: pushID, at: now) { return }
-    take(client, statement, came.task.statement, pushID: pushID, clock: clock, at: now)
+    take(client, statement, pushID: pushID, clock: clock, at: now)
   }
 
   /// Answers a task that is remembered; false for a new one.
   private func answerKnown(
     _ client: ClientID, _ task: TaskID, _ came: PolicyTask, pushID: UInt64, at now: Moment
   ) -> Bool {
-    guard let entry = book[client].tasks[task] else { return false }
     let key = TaskKey(client: client, task: task)
+    guard let entry = book.entry(of: key) else { return false }
     guard entry.digest == TaskBook.digest(came.task.statement) else {
       refuse(client, task, .altered, pushID: pushID, at: now)
       return true
@@ -70,10 +70,10 @@ extension TaskDesk {
         orders.append(.send(client, .taskAck(TaskAck(pushID: pushID, taskID: task))))
       }
     case .ended(let news):
-      if let cursor = clients[client]?.cursor, news.sequence > cursor,
+      if let desk = desk(of: client), news.sequence > desk.cursor,
         book[client].unstored.contains(where: { $0.sequence == news.sequence })
       {
-        clients[client]?.pushIDs[news.sequence] = pushID  // It is on its way already.
+        desk.pushIDs.set(pushID, for: news.sequence)  // It is on its way already.
       } else {
         let report = OutcomeReport(
           pushID: pushID, sequence: news.sequence, outcome: news.outcome)
@@ -84,8 +84,7 @@ extension TaskDesk {
   }
 
   private func take(
-    _ client: ClientID, _ statement: TaskStatement, _ bytes: [UInt8], pushID: UInt64,
-    clock: WallTime, at now: Moment
+    _ client: ClientID, _ statement: TaskStatement, pushID: UInt64, clock: WallTime, at now: Moment
   ) {
     let key = TaskKey(client: client, task: statement.taskID)
     guard health == .sound else {
@@ -95,7 +94,7 @@ extension TaskDesk {
     switch judge(statement) {
     case .success(let judged): action = judged
     case .failure(let rejection):
-      note(.received(client, statement: bytes, at: clock, startAfter: clock))
+      noteReceived(client, statement, at: clock, startAfter: clock)
       lineUp(.admitted(key, pushID: pushID))
       orders.append(.told(client, .refused(statement.taskID, rejection)))
       end(
@@ -108,11 +107,10 @@ extension TaskDesk {
     let delay = startDelay(statement, clock: clock)
     orders.append(
       .told(client, .received(statement.taskID, pushID: pushID, action: action)))
-    clients[client]?.clock.takeSigned(statement.notBefore)
-    note(
-      .received(
-        client, statement: bytes, at: clock,
-        startAfter: clock.adding(milliseconds: Int64(clamping: delay))))
+    desk(of: client)?.clock.takeSigned(statement.notBefore)
+    noteReceived(
+      client, statement, at: clock,
+      startAfter: clock.adding(milliseconds: Int64(clamping: delay)))
     lineUp(.admitted(key, pushID: pushID))
     if delay == 0, let instant = rules.instant {
       let result = instant(order)

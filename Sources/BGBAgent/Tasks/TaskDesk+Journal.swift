@@ -2,6 +2,7 @@
 // fails.
 
 import BGBModel
+import BGBSigning
 import BGBWire
 import Reactor
 
@@ -22,15 +23,16 @@ extension TaskDesk {
   /// process.
   public func takeBatch(evenLazy: Bool = false) -> JournalBatch? {
     guard health == .sound else { return nil }
-    guard batchIsUrgent || (evenLazy && !batch.isEmpty) || batch.count > 65_536 else { return nil }
-    appendedBytes += batch.count
+    guard batchIsUrgent || (evenLazy && !batch.bytes.isEmpty) || batch.bytes.count > 65_536
+    else { return nil }
+    appendedBytes += batch.bytes.count
     if appendedBytes > max(rules.compactBytes, 2 * snapshotBytes) { return rewrite() }
     defer {
-      batch = []
+      batch = ByteWriter(capacity: 0)
       batchIsUrgent = false
       ticket &+= 1
     }
-    return JournalBatch(ticket: ticket, bytes: batch, replacesFile: false)
+    return JournalBatch(ticket: ticket, bytes: batch.bytes, replacesFile: false)
   }
 
   /// The whole journal as it should stand, which takes the place of everything written before.
@@ -38,18 +40,18 @@ extension TaskDesk {
     appendedBytes = 0
     book.forgetOld()
     let records = book.snapshot(boot: rules.boot)
-    var bytes: [UInt8] = []
+    var writer = ByteWriter(capacity: snapshotBytes)
     var number: UInt64 = 0
     for record in records {
       number &+= 1
-      bytes += record.encoded(number: number)
+      record.encode(number: number, into: &writer)
     }
     nextRecordNumber = number &+ 1
-    snapshotBytes = bytes.count
-    batch = []
+    snapshotBytes = writer.bytes.count
+    batch = ByteWriter(capacity: 0)
     batchIsUrgent = false
     defer { ticket &+= 1 }
-    return JournalBatch(ticket: ticket, bytes: bytes, replacesFile: true)
+    return JournalBatch(ticket: ticket, bytes: writer.bytes, replacesFile: true)
   }
 
   /// Everything up to a ticket is durable: what waited for it goes on.
@@ -86,9 +88,25 @@ extension TaskDesk {
   /// Takes a fact into the memory and the batch.
   func note(_ record: JournalRecord, isUrgent: Bool = true) {
     book.apply(record)
+    write(record, isUrgent: isUrgent)
+  }
+
+  /// Takes the task that was verified just now into the memory and the batch: its bytes were read
+  /// and digested then, and all clients of the process remember the same copy of them.
+  func noteReceived(
+    _ client: ClientID, _ statement: TaskStatement, at moment: WallTime, startAfter: WallTime
+  ) {
+    let (bytes, digest) = proven.last
+    book.receive(
+      client, statement, bytes: bytes, digest: TaskBook.digest(sha256: digest), at: moment,
+      startAfter: startAfter)
+    write(.received(client, statement: bytes, at: moment, startAfter: startAfter), isUrgent: true)
+  }
+
+  private func write(_ record: JournalRecord, isUrgent: Bool) {
     // While the journal is broken its next form is written from memory.
     guard health == .sound else { return }
-    batch += record.encoded(number: nextRecordNumber)
+    record.encode(number: nextRecordNumber, into: &batch)
     nextRecordNumber &+= 1
     if isUrgent { batchIsUrgent = true }
   }
@@ -103,16 +121,16 @@ extension TaskDesk {
     case .begin(let order):
       orders.append(.begin(order))
     case .news(let client, let sequence):
-      guard let desk = clients[client] else { return }
-      clients[client]?.durable = max(desk.durable, sequence)
+      guard let desk = desk(of: client) else { return }
+      desk.durable = max(desk.durable, sequence)
       orders.append(.news(client))
     }
   }
 
   /// Acknowledges now, or holds it back when the outcome will soon stand in its place.
   private func acknowledge(_ key: TaskKey, pushID: UInt64, at now: Moment) {
-    guard pushID != 0, clients[key.client]?.isConnected == true else { return }
-    switch book[key.client].tasks[key.task]?.phase {
+    guard pushID != 0, desk(of: key.client)?.isConnected == true else { return }
+    switch book.entry(of: key)?.phase {
     case .started where running[key] != nil && held[key] == nil && isBrief(key):
       held[key] = Held(pushID: pushID, deadline: now.ticks + rules.holdMilliseconds)
     case .received, .started:
@@ -123,7 +141,7 @@ extension TaskDesk {
   }
 
   private func isBrief(_ key: TaskKey) -> Bool {
-    guard case .started(let statement, _) = book[key.client].tasks[key.task]?.phase,
+    guard case .started(let statement, _) = book.entry(of: key)?.phase,
       let code = (try? TaskStatement(decoding: statement))?.actionCode
     else { return false }
     return ClientAction(rawValue: code)?.isBrief ?? false
@@ -143,7 +161,7 @@ extension TaskDesk {
         answerUnwritten(key, .journalFailed, pushID: pushID, at: now)
       case .begin(let order):
         running[order.key] = nil
-        guard let entry = book[order.key.client].tasks[order.key.task],
+        guard let entry = book.entry(of: order.key),
           case .started(let statement, _) = entry.phase,
           let startBefore = (try? TaskStatement(decoding: statement))?.startBefore
         else { continue }

@@ -69,7 +69,7 @@ extension TaskDesk {
   }
 
   private func isLate(_ task: WaitingTask, at now: Moment) -> Bool {
-    guard let time = clients[task.order.key.client]?.clock.time(at: now.ticks) else { return true }
+    guard let time = desk(of: task.order.key.client)?.clock.time(at: now.ticks) else { return true }
     return time >= task.startBefore
   }
 
@@ -101,9 +101,9 @@ extension TaskDesk {
 
   /// Writes news down; it is sent when it is durable.
   func tell(_ client: ClientID, _ outcome: TaskOutcome, pushID: UInt64) {
-    let sequence = book[client].nextSequence
-    if pushID != 0, clients[client]?.isConnected == true {
-      clients[client]?.pushIDs[sequence] = pushID
+    let sequence = book.nextSequence(of: client)
+    if pushID != 0, let desk = desk(of: client), desk.isConnected {
+      desk.pushIDs.set(pushID, for: sequence)
     }
     note(.outcome(client, sequence: sequence, outcome))
     lineUp(.news(client, sequence: sequence))
@@ -111,7 +111,7 @@ extension TaskDesk {
 
   /// Plans what the journal remembers as received: after a restart, once a server told the time.
   func planReceived(of client: ClientID, at now: Moment) {
-    guard let clock = clients[client]?.clock else { return }
+    guard let clock = desk(of: client)?.clock else { return }
     for (task, entry) in book[client].tasks.sorted(by: { $0.key < $1.key }) {
       let key = TaskKey(client: client, task: task)
       guard case .received(let bytes, let startAfter) = entry.phase, running[key] == nil,

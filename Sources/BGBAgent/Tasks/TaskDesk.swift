@@ -113,7 +113,7 @@ public final class TaskDesk {
   }
 
   /// A client as this process serves it now.
-  struct ClientDesk {
+  final class ClientDesk {
     var clock: ServerClock
     var isConnected = false
     /// The greatest sequence sent in this session.
@@ -121,7 +121,12 @@ public final class TaskDesk {
     /// The greatest sequence that is durable here.
     var durable: UInt64
     /// Pushes that an outcome answers, by the outcome's sequence.
-    var pushIDs: [UInt64: UInt64] = [:]
+    var pushIDs = AnsweredPushes()
+
+    init(clock: ServerClock, durable: UInt64) {
+      self.clock = clock
+      self.durable = durable
+    }
   }
 
   /// How the journal stands.
@@ -146,12 +151,14 @@ public final class TaskDesk {
   /// The memory.
   public internal(set) var book: TaskBook
   var clients: [ClientID: ClientDesk] = [:]
+  /// The client that was looked for last: a push asks for the same one time and again.
+  private var lastFound: (client: ClientID, desk: ClientDesk)?
   var plan: StartPlan
   var running: [TaskKey: ActionLane] = [:]
   var held: [TaskKey: Held] = [:]
   var health = JournalHealth.sound
   var line: [(ticket: UInt64, waiting: Waiting)] = []
-  var batch: [UInt8] = []
+  var batch = ByteWriter(capacity: 0)
   var batchIsUrgent = false
   var ticket: UInt64 = 1
   var nextRecordNumber: UInt64
@@ -179,13 +186,28 @@ public final class TaskDesk {
       clock: ServerClock(floor: remembered.signedFloor), durable: remembered.nextSequence &- 1)
   }
 
+  /// A client as this process serves it now; nil for one that was never added.
+  func desk(of client: ClientID) -> ClientDesk? {
+    if let lastFound, lastFound.client == client { return lastFound.desk }
+    guard let desk = clients[client] else { return nil }
+    lastFound = (client, desk)
+    return desk
+  }
+
   /// The highest sequence that the server is known to have.
-  public func storedUpTo(of client: ClientID) -> UInt64 { book[client].storedUpTo }
+  public func storedUpTo(of client: ClientID) -> UInt64 { book.storedUpTo(of: client) }
 
   /// The orders since the last call.
   public func takeOrders() -> [DeskOrder] {
-    defer { orders.removeAll(keepingCapacity: true) }
-    return orders
+    var taken: [DeskOrder] = []
+    takeOrders(into: &taken)
+    return taken
+  }
+
+  /// The same, in the place of what the list held; its room is used for the orders to come.
+  public func takeOrders(into list: inout [DeskOrder]) {
+    list.removeAll(keepingCapacity: true)
+    swap(&list, &orders)
   }
 
   /// Whether an action of the client is being done or waits for a place.
@@ -202,7 +224,7 @@ public final class TaskDesk {
 
   /// When a task's start comes too late, by the server's clock as it is known now.
   func expiry(of task: WaitingTask) -> Ticks {
-    guard let clock = clients[task.order.key.client]?.clock, let known = clock.readAt else {
+    guard let clock = desk(of: task.order.key.client)?.clock, let known = clock.readAt else {
       return .never
     }
     return known + clock.milliseconds(until: task.startBefore, at: known)
@@ -212,12 +234,12 @@ public final class TaskDesk {
 
   /// A session began.
   public func welcomed(_ client: ClientID, serverTime: WallTime, at now: Moment) {
-    guard clients[client] != nil else { return }
-    let isFirst = clients[client]?.clock.isSet == false
-    clients[client]?.clock.begin(with: serverTime, at: now.ticks)
-    clients[client]?.isConnected = true
-    clients[client]?.cursor = 0
-    clients[client]?.pushIDs = [:]
+    guard let desk = desk(of: client) else { return }
+    let isFirst = !desk.clock.isSet
+    desk.clock.begin(with: serverTime, at: now.ticks)
+    desk.isConnected = true
+    desk.cursor = 0
+    desk.pushIDs = AnsweredPushes()
     if isFirst { planReceived(of: client, at: now) }
     orders.append(.news(client))
     advance(at: now)
@@ -225,13 +247,15 @@ public final class TaskDesk {
 
   /// The server told its time.
   public func tookClock(_ client: ClientID, _ time: WallTime, at now: Moment) {
-    clients[client]?.clock.take(time, at: now.ticks)
+    desk(of: client)?.clock.take(time, at: now.ticks)
   }
 
   /// The session ended.
   public func disconnected(_ client: ClientID) {
-    clients[client]?.isConnected = false
-    clients[client]?.pushIDs = [:]
+    let desk = desk(of: client)
+    desk?.isConnected = false
+    desk?.pushIDs = AnsweredPushes()
+    guard !held.isEmpty else { return }
     held = held.filter { $0.key.client != client }
   }
 
@@ -239,29 +263,53 @@ public final class TaskDesk {
   ///
   /// Only what was sent in this session counts, whatever the server says.
   public func stored(_ client: ClientID, upTo: UInt64) {
-    guard let cursor = clients[client]?.cursor else { return }
+    guard let cursor = desk(of: client)?.cursor else { return }
     let proven = min(upTo, cursor)
-    guard proven > book[client].storedUpTo else { return }
+    guard proven > book.storedUpTo(of: client) else { return }
     note(.stored(client, upTo: proven), isUrgent: false)
     orders.append(.told(client, .stored(proven)))
   }
 
   /// The next news to send, in the order of their sequences; nil when there is none now.
   public func nextNews(_ client: ClientID) -> OutcomeReport? {
-    guard let desk = clients[client], desk.isConnected,
-      let news = book[client].unstored.first(where: { $0.sequence > desk.cursor }),
+    guard let desk = desk(of: client), desk.isConnected,
+      let news = book.news(of: client, after: desk.cursor),
       news.sequence <= desk.durable
     else { return nil }
-    clients[client]?.cursor = news.sequence
-    let pushID = clients[client]?.pushIDs.removeValue(forKey: news.sequence) ?? 0
+    desk.cursor = news.sequence
+    let pushID = desk.pushIDs.take(news.sequence) ?? 0
     return OutcomeReport(pushID: pushID, sequence: news.sequence, outcome: news.outcome)
   }
 
   /// The time to write on what is decided now: the server's, or ours while none is known.
   func time(of client: ClientID, at now: Moment) -> WallTime {
-    clients[client]?.clock.time(at: now.ticks) ?? now.wall
+    desk(of: client)?.clock.time(at: now.ticks) ?? now.wall
+  }
+}
+
+/// Pushes by the sequence of the outcome that answers them: nearly always one, which needs no
+/// memory of its own.
+struct AnsweredPushes {
+  private var one: (sequence: UInt64, push: UInt64)?
+  private var others: [UInt64: UInt64] = [:]
+
+  mutating func set(_ push: UInt64, for sequence: UInt64) {
+    if let one, one.sequence != sequence {
+      others[sequence] = push
+    } else {
+      one = (sequence, push)
+    }
+  }
+
+  mutating func take(_ sequence: UInt64) -> UInt64? {
+    guard let one, one.sequence == sequence else { return others.removeValue(forKey: sequence) }
+    self.one = nil
+    return one.push
   }
 }
 
 @available(*, unavailable)
 extension TaskDesk: Sendable {}
+
+@available(*, unavailable)
+extension TaskDesk.ClientDesk: Sendable {}

@@ -21,6 +21,7 @@ final class TestAgent {
     rules change: (inout DeskRules) -> Void = { _ in },
     perform: (@Sendable (ActionOrder, StopFlag) -> ActionResult)? = { _, _ in .succeeded("done") },
     managementPoints: [String]? = nil, policyInterval: UInt64? = nil,
+    disk makeDisk: (@Sendable () -> any JournalDisk)? = nil,
     configure: (inout AgentConfiguration) -> Void = { _ in }
   ) throws {
     time = ManualTime(now: Ticks(milliseconds: 10_000), wall: site.now.milliseconds)
@@ -38,7 +39,7 @@ final class TestAgent {
     configure(&configuration)
     loop = try AgentLoop(
       configuration, desk: desk,
-      makeDisk: { JournalFile(path: journal) }, time: time.source,
+      makeDisk: makeDisk ?? { JournalFile(path: journal) }, time: time.source,
       random: JitterRandom(seed: 2), linksMax: 64)
     loop.observer = { [unowned self] _, event in events.append(event) }
     let files = try site.client(testClient)
