@@ -47,7 +47,9 @@ public enum JournalRecord: Equatable, Sendable {
     let body = writer.bytes.count
     encodeBody(into: &writer)
     writer.patch(UInt16(truncatingIfNeeded: writer.bytes.count - body), at: start)
-    writer.integer(CRC32C.checksum(writer.bytes[start...]))
+    // A statement of its own: while the slice lives, writing copies everything before it.
+    let checksum = CRC32C.checksum(writer.bytes[start...])
+    writer.integer(checksum)
   }
 
   private var kind: UInt8 {
