@@ -43,8 +43,9 @@ enum JournalRecord {
     body.integer(record.pushes)
     body.wallTime(record.outcome.at)
     body.text(record.outcome.text, limit: Limits.outcomeTextBytesMax)
-    let written = body.bytes[(start + frameBytes)...]
-    let (count, checksum) = (written.count, CRC32C.checksum(written))
+    let count = body.bytes.count - start - frameBytes
+    // In a statement of its own: a slice that lived longer would make the next byte copy everything.
+    let checksum = CRC32C.checksum(body.bytes[(start + frameBytes)...])
     body.patch32(UInt32(truncatingIfNeeded: count), at: start)
     body.patch32(checksum, at: start + 4)
   }
