@@ -36,6 +36,8 @@ struct ReconnectPlan {
     desk.rules = plan.rules
     let file = plan.file
     desk.reread = { (try? file.load()) ?? nil }
+    // The age at which a key must be replaced may be another one now.
+    shard.planHouse()
   }
 }
 
@@ -45,7 +47,7 @@ extension ServerSettings {
     guard reconnectRules.lifeSeconds > 0 else { return nil }
     return ReconnectKeyFile(
       path: reconnectKeys.path, rotationSeconds: max(60, reconnectRotation.seconds),
-      // A key is replaced by one process and known to the others a minute later.
+      // A key is replaced by one process and known to silent others at most ten minutes later.
       keptSeconds: reconnectRules.lifeSeconds + 600)
   }
 

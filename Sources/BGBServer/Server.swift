@@ -194,7 +194,8 @@ struct Server {
     _ journalBox: Mailbox<JournalLetter>, _ siteBox: Mailbox<SiteLetter>
   ) throws(Errno) -> Shard {
     let loop = try Loop(
-      time: time, timerCapacity: settings.connectionsMax, mayGather: true)
+      time: time, timerCapacity: settings.connectionsMax,
+      sleepMaximumMilliseconds: Int32(clamping: Shard.quietMilliseconds), mayGather: true)
     var listeners: [ShardListener] = []
     for address in settings.listen { listeners += try open(address.host, address.port, .agent) }
     for address in settings.httpsListen {

@@ -19,6 +19,23 @@ import Testing
     #expect(pool.kept == 0)
   }
 
+  @Test func letsGoOfWhatItKeeps() throws {
+    let pool = BlockPool(blockSize: 32, limit: 8, keptMax: 8)
+    let out = try #require(pool.take())
+    var block = pool.take()
+    weak let seen = block
+    pool.giveBack(try #require(block))
+    block = nil
+    #expect(seen != nil)
+    #expect(pool.kept == 1)
+    pool.releaseKept()
+    #expect(seen == nil)
+    #expect(pool.kept == 0)
+    #expect(pool.inUse == 1, "what is out stays out")
+    pool.giveBack(out)
+    #expect(pool.kept == 1, "and keeping begins anew")
+  }
+
   @Test func refusesAtItsLimit() {
     let pool = BlockPool(blockSize: 32, limit: 2)
     let taken = [pool.take(), pool.take(), pool.take()]

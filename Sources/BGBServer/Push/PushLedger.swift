@@ -132,13 +132,17 @@ struct PushLedger {
     }
   }
 
-  /// When the next paced push is due, if one waits for its time.
-  func nextPacedPush(at now: WallTime) -> WallTime? {
+  /// When the next push of a first round is due that waits for its time: its task is paced, or was
+  /// made by a clock ahead of ours.
+  func nextPush(at now: WallTime) -> WallTime? {
     var earliest: Int64?
     for task in tasks.values
-    where task.cursor < task.states.count && PushLedger.isDeliverable(task, at: now) {
-      guard task.nextPushAt > now.milliseconds else { continue }
-      earliest = min(earliest ?? task.nextPushAt, task.nextPushAt)
+    where task.cursor < task.states.count && !task.isCancelled
+      && now < task.plan.record.deliverBefore
+    {
+      let next = max(task.nextPushAt, task.plan.statement.notBefore.milliseconds)
+      guard next > now.milliseconds else { continue }
+      earliest = min(earliest ?? next, next)
     }
     return earliest.map { WallTime(milliseconds: $0) }
   }

@@ -147,12 +147,17 @@ struct ClientRegistry {
 
   private mutating func store(_ record: PresenceRecord, token: Token) {
     // Taken before the old ones are given back, so that the same platform keeps its number.
-    let facts = pack(record.facts)
+    var facts = pack(record.facts)
     let known = places[record.clientID]
     let place = known ?? free.popLast() ?? UInt32(truncatingIfNeeded: seats.count)
     if Int(place) == seats.count { seats.append(nil) }
     let old = seats[Int(place)]
-    if let old { platforms.giveBack(old.facts.platform) }
+    if let old {
+      platforms.giveBack(old.facts.platform)
+      // Who comes back in a storm says the same again. What is kept of it stays where it was made:
+      // made anew between handshakes it would hold a page of their memory for good.
+      if old.facts == facts { facts = old.facts }
+    }
     seats[Int(place)] = Seat(
       clientID: record.clientID, token: token, since: record.since,
       channelSince: record.channelSince, session: record.session, facts: facts,

@@ -100,7 +100,7 @@ struct JournalThread {
       isStalled = true
       return false
     }
-    unstored.removeAll(keepingCapacity: unstored.count < 4096)
+    unstored.removeAll(keepingCapacity: unstored.count < 256)
     if isStalled {
       isStalled = false
       shard.post(.journalStalled(false))

@@ -86,7 +86,7 @@ struct OutcomeDesk {
       Confirmation(token: $0.token, upTo: $0.sequence)
     }
     if waitingFrom == waiting.count {
-      waiting.removeAll(keepingCapacity: waiting.count < 4096)
+      waiting.removeAll(keepingCapacity: waiting.count < 512)
       waitingFrom = 0
     } else if waitingFrom > 65_536 {
       waiting.removeFirst(waitingFrom)

@@ -77,7 +77,11 @@ struct Admission {
     return resuming.popFirst()
   }
 
-  /// A handshake has begun.
+  /// Handshakes whose order is remembered; those that were over before all that are not, are not
+  /// among them.
+  var orderedCount: Int { order.count }
+
+  /// A handshake has begun; ``oldest(where:)`` must be asked now and then, or the line grows.
   mutating func began(_ token: Token) { order.append(token) }
 
   /// The handshake that began first, of those for which `isUnderWay` holds.

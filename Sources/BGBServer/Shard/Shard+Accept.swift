@@ -99,7 +99,7 @@ extension Shard {
   /// are asked for again after a time.
   func pauseAccepting(forMilliseconds milliseconds: UInt64?) {
     if let milliseconds, !isOwnArmed(.acceptAgain) {
-      _ = armOwn(.acceptAgain, afterMilliseconds: milliseconds)
+      armOwn(.acceptAgain, afterMilliseconds: milliseconds)
     }
     guard !isAcceptingPaused else { return }
     isAcceptingPaused = true

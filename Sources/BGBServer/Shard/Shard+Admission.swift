@@ -76,6 +76,8 @@ extension Shard {
     connection.phase = .handshaking
     connection.startedAt = loop.now
     handshakesUnderWay += 1
+    // Who is over by now leaves the line with this question.
+    _ = oldestHandshake()
     admission.began(connection.channel.token)
     rearmTimer(connection)
     return true
@@ -87,15 +89,13 @@ extension Shard {
   /// must not keep them for the whole deadline.
   private func makePlaces() {
     while handshakesUnderWay >= settings.handshakesMax {
-      let oldest = admission.oldest { token in
-        guard let connection = connections.peek(token) else { return false }
-        return connection.phase == .handshaking && connection.condemned == nil
+      guard let oldest = oldestHandshake(), let connection = connections.peek(oldest) else {
+        return
       }
-      guard let oldest, let connection = connections.peek(oldest) else { return }
       let end = connection.startedAt + settings.handshakePatienceMilliseconds
       guard loop.now >= end else {
         if !isOwnArmed(.admissionCheck) {
-          _ = armOwn(.admissionCheck, afterMilliseconds: end.since(loop.now))
+          armOwn(.admissionCheck, afterMilliseconds: end.since(loop.now))
         }
         return
       }
@@ -105,6 +105,13 @@ extension Shard {
       // Its place is free at once; the reaper must not free it again.
       connection.phase = .closing
       condemn(connection, .protocolError)
+    }
+  }
+
+  private func oldestHandshake() -> Token? {
+    admission.oldest { token in
+      guard let connection = connections.peek(token) else { return false }
+      return connection.phase == .handshaking && connection.condemned == nil
     }
   }
 

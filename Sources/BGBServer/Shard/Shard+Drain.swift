@@ -108,7 +108,7 @@ extension Shard {
     moving = drain
     if isNews { tellProgress(drain) }
     if drain.isOver { return finishMoving(drain) }
-    _ = armOwn(.drainTick, afterMilliseconds: Limits.drainTickMilliseconds)
+    armOwn(.drainTick, afterMilliseconds: Limits.drainTickMilliseconds)
   }
 
   private func finishMoving(_ drain: ShardDrain) {

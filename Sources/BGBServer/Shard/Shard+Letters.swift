@@ -10,9 +10,10 @@ import Transports
 extension Shard {
   /// Works on every letter that has come.
   func readLetters() {
-    letters.removeAll(keepingCapacity: true)
     mailbox.takeAll(into: &letters)
     for letter in letters { read(letter) }
+    // The loop may sleep long, and what a letter holds is read.
+    letters.removeAll(keepingCapacity: true)
   }
 
   private func read(_ letter: ShardLetter) {

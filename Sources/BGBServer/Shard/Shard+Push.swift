@@ -22,8 +22,9 @@ extension Shard {
       else { continue }
       push(order, connection)
     }
-    if let next = ledger.nextPacedPush(at: now), !isOwnArmed(.pacedPush) {
-      _ = armOwn(.pacedPush, afterMilliseconds: UInt64(max(1, next.since(now))))
+    if let next = ledger.nextPush(at: now), !isOwnArmed(.pacedPush) {
+      // Another task may be due before this one: none waits longer than a second for its turn.
+      armOwn(.pacedPush, afterMilliseconds: UInt64(min(max(1, next.since(now)), 1_000)))
     }
   }
 
@@ -75,7 +76,7 @@ extension Shard {
     guard let due = outcomes.postDue(at: loop.now) else { return }
     if due <= loop.now { return postOutcomes() }
     guard !isOwnArmed(.outcomePost) else { return }
-    _ = armOwn(.outcomePost, afterMilliseconds: due.since(loop.now))
+    armOwn(.outcomePost, afterMilliseconds: due.since(loop.now))
   }
 
   /// Posts all outcomes to the journal that it has not got.

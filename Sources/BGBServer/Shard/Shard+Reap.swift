@@ -106,7 +106,7 @@ extension Shard {
     }
     writePresence()
     writeOutcomes()
-    _ = armOwn(.drainDeadline, afterMilliseconds: 10_000)
+    armOwn(.drainDeadline, afterMilliseconds: 10_000)
   }
 
   /// Ends the loop once nothing is left to send or to hand over.

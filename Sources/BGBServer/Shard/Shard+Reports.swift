@@ -17,6 +17,7 @@ extension Shard {
       metadata: ["changed": "\(registry.dirtyCount)"])
     guard reports.wantsFull || registry.dirtyCount > 0 else { return }
     let records = reports.wantsFull ? registry.takeEverybody() : registry.takeChanges()
+    counters.presenceTold &+= UInt64(records.count)
     let header = reports.presenceHeader(at: wallNow)
     site.post(.report(Report(header: header, body: .presence(records)), segment: nil))
   }
@@ -48,6 +49,6 @@ extension Shard {
       last.outcome.state.isFinal, !isOwnArmed(.quietReport)
     else { return }
     writeOutcomes()
-    _ = armOwn(.quietReport, afterMilliseconds: Limits.quietReportMilliseconds)
+    armOwn(.quietReport, afterMilliseconds: Limits.quietReportMilliseconds)
   }
 }

@@ -76,17 +76,23 @@ extension Shard {
     // that our own restart paints nobody offline.
     let first = min(
       settings.presencePeriodMilliseconds, UInt64(settings.crashWindowSeconds) * 1_000)
-    _ = armOwn(.presenceReport, afterMilliseconds: max(first, 1))
-    _ = armOwn(.outcomeReport, afterMilliseconds: settings.outcomePeriodMilliseconds)
-    _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
+    presenceBeat = loop.now + max(first, 1)
+    outcomeBeat = loop.now
+    armOwn(.presenceReport, at: presenceBeat)
+    planHouse()
   }
 
   /// Arms one of the shard's own timers.
-  func armOwn(_ timer: OwnTimer, afterMilliseconds milliseconds: UInt64) -> TimerHandle {
-    let handle = loop.arm(
-      afterMilliseconds: milliseconds, payload: Token.reserved(timer.rawValue).rawValue)
-    ownTimers[Int(timer.rawValue) - 200] = handle
-    return handle
+  func armOwn(_ timer: OwnTimer, afterMilliseconds milliseconds: UInt64) {
+    armOwn(timer, at: loop.now + milliseconds)
+  }
+
+  /// Arms one of the shard's own timers; one that was armed before no longer counts.
+  func armOwn(_ timer: OwnTimer, at deadline: Ticks) {
+    let place = Int(timer.rawValue) - 200
+    if let armed = ownTimers[place] { loop.wheel.disarm(armed) }
+    ownTimers[place] = loop.wheel.arm(
+      deadline: deadline, payload: Token.reserved(timer.rawValue).rawValue)
   }
 
   /// Whether one of the shard's own timers is running.
@@ -98,45 +104,14 @@ extension Shard {
     guard let timer = OwnTimer(rawValue: number) else { return }
     ownTimers[Int(number) - 200] = nil
     switch timer {
-    case .presenceReport:
-      writePresence()
-      // A storm of sign-ins is told by now, and the report itself has left as much behind.
-      giveMemoryBack()
-      _ = armOwn(.presenceReport, afterMilliseconds: settings.presencePeriodMilliseconds)
-    case .outcomeReport:
-      writeOutcomes()
-      _ = armOwn(.outcomeReport, afterMilliseconds: settings.outcomePeriodMilliseconds)
-    case .housekeeping:
-      keepHouse()
-      _ = armOwn(.housekeeping, afterMilliseconds: 60_000)
-    case .pacedPush, .acceptAgain, .admissionCheck, .outcomePost, .quietReport: return
+    case .presenceReport: writePresence()
+    case .outcomeReport: writeOutcomes()
+    case .memoryLook: lookAtMemory()
+    // What these wake for, the turn does by itself.
+    case .housekeeping, .pacedPush, .acceptAgain, .admissionCheck, .outcomePost, .quietReport:
+      return
     case .drainDeadline: life = .done
     case .drainTick: moveSome()
     }
-  }
-
-  /// Once a minute: follow the clock, forget what is over.
-  private func keepHouse() {
-    if let reconnectFile { site.post(.tendReconnectKeys(reconnectFile)) }
-    let wall = WallTime(milliseconds: loop.time.wall())
-    if let jump = clock.follow(wall: wall, ticks: loop.now) {
-      log.warning(
-        "the wall clock jumped; deadlines are judged without it",
-        metadata: ["milliseconds": "\(jump)"])
-    }
-    _ = ledger.forgetExpired(at: wallNow)
-    giveMemoryBack()
-  }
-
-  /// After a storm of handshakes or a wave of outcomes the allocator holds what they needed.
-  ///
-  /// Milliseconds of work, so not in the middle of either.
-  private func giveMemoryBack() {
-    let load =
-      counters.handshakesFull &+ counters.handshakesResumed &+ counters.outcomes
-    let isCalm = newcomers == 0 && outcomes.collected.isEmpty && outcomes.unstoredCount == 0
-    guard isCalm, load &- loadAtTrim >= Shard.loadWorthTrim else { return }
-    loadAtTrim = load
-    ProcessMemory.giveBack()
   }
 }

@@ -11,6 +11,8 @@ extension Shard {
   func turn() throws(Errno) {
     let ready = try loop.wait(maySleep: !hasWorkInHand)
     handshakes.beginTurn()
+    // Before anything is judged by the clock, which it follows.
+    if loop.now >= houseDue { keepHouse() }
     // Letters first: a task that arrived goes out in this turn, a blocked client is cut before its
     // bytes are read.
     readLetters()
@@ -30,6 +32,8 @@ extension Shard {
     reap()
     resumeAccepting()
     endWhenDrained()
+    // Only what this turn left to be done later gets a timer: without news the next wait is long.
+    planAhead()
   }
 
   /// Whether something waits that no descriptor and no timer will announce.

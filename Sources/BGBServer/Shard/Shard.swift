@@ -32,6 +32,7 @@ final class Shard {
     case admissionCheck = 207
     case outcomePost = 208
     case quietReport = 209
+    case memoryLook = 210
   }
 
   /// Where a shard is in its life.
@@ -104,15 +105,17 @@ final class Shard {
   var unconfirmed: [Token] = []
   var reports: ReportDesk
   var counters = ShardCounters()
-  /// Handshakes and outcomes so far when memory was given back last.
-  var loadAtTrim: UInt64 = 0
-  /// So many handshakes and outcomes leave memory behind that is worth giving back.
-  static let loadWorthTrim: UInt64 = 1_000
+  var memoryTide = MemoryTide()
+  /// From when on a turn that has begun anyway keeps house.
+  var houseDue = Ticks.zero
+  /// Moments from which the periods of reports are counted.
+  var presenceBeat = Ticks.zero
+  var outcomeBeat = Ticks.zero
   var isSiteReachable = true
   var isJournalReady = false
   /// The agents are being moved away, or were; see Shard+Drain.
   var moving: ShardDrain?
-  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 10)
+  var ownTimers: [TimerHandle?] = Array(repeating: nil, count: 11)
 
   init(
     loop: Loop, mailbox: Mailbox<ShardLetter>, journal: Mailbox<JournalLetter>,
@@ -219,4 +222,7 @@ struct ShardCounters: Equatable {
   var pollsCut: UInt64 = 0
   var views: UInt64 = 0
   var reportsDelivered: UInt64 = 0
+  var presenceTold: UInt64 = 0
+  var memoryGivenBack: UInt64 = 0
+  var givingBackNanoseconds: UInt64 = 0
 }

@@ -22,9 +22,11 @@ enum LetterThread {
       var timeout: Int32 = -1
       while true {
         _ = try? poller.wait(into: ready, timeoutMilliseconds: timeout)
-        letters.removeAll(keepingCapacity: true)
         mailbox.takeAll(into: &letters)
-        switch work(&state, letters) {
+        let step = work(&state, letters)
+        // Before it sleeps: a report of everybody would lie here until the next letter.
+        letters.removeAll(keepingCapacity: true)
+        switch step {
         case .wait: timeout = -1
         case .waitAtMost(let milliseconds): timeout = milliseconds
         case .end: return

@@ -10,8 +10,11 @@ import Synchronization
 
 /// Waits for the site's messages.
 final class SiteWatch: Sendable {
-  /// How long one wait lasts when nothing comes; news and the doorbell end it early.
-  private static let waitMilliseconds = 60_000
+  /// How long one wait lasts when nothing comes.
+  ///
+  /// News end it early, by the doorbell and by the kernel's word of every commit; this is for the
+  /// day on which both fail.
+  private static let waitMilliseconds = Int(Shard.quietMilliseconds)
   /// Pauses between tries while the site is away.
   private static let retryMilliseconds: UInt32 = 500
 

@@ -5,6 +5,19 @@ import Reactor
 import Transports
 
 extension Shard {
+  /// What it did without being asked.
+  private var houseFigures: [(name: String, help: String, value: UInt64)] {
+    [
+      ("reports_delivered", "Report files handed over.", counters.reportsDelivered),
+      ("presence_told", "Clients in presence reports.", counters.presenceTold),
+      ("memory_given_back", "Times free memory was given back.", counters.memoryGivenBack),
+      (
+        "memory_giving_back_microseconds", "Time that took.",
+        counters.givingBackNanoseconds / 1_000
+      ),
+    ]
+  }
+
   /// Every figure of this shard.
   func metricsText() -> String {
     var text = ""
@@ -70,7 +83,7 @@ extension Shard {
     count("polls_superseded", "Polls ended by a later one.", counters.pollsSuperseded)
     count("polls_cut", "Polls cut by their path, as agents tell.", counters.pollsCut)
     count("views", "Looks of clients at themselves.", counters.views)
-    count("reports_delivered", "Report files handed over.", counters.reportsDelivered)
+    for (name, help, value) in houseFigures { count(name, help, value) }
     let stale = connections.stale
     count("stale_events", "Events for connections gone.", stale.freed &+ stale.reused)
     count("turns", "Turns of the loop.", loop.turns)

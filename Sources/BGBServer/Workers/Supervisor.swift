@@ -67,7 +67,9 @@ final class Supervisor {
     environment = ProcessEnvironment.variables().map { "\($0.key)=\($0.value)" }.sorted()
     do throws(Errno) {
       program = try ProcessProgram.path()
-      loop = try Loop(readyCapacity: 64)
+      // Signals, links and timers wake it; the limit is for hosts that are suspended.
+      loop = try Loop(
+        readyCapacity: 64, sleepMaximumMilliseconds: Int32(clamping: Shard.quietMilliseconds))
       health = try settings.healthListen.map { address throws(Errno) in
         try HealthDesk(address, loop: loop)
       }

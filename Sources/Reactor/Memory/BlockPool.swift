@@ -69,10 +69,14 @@ public final class BlockPool {
     kept += 1
   }
 
-  deinit {
+  /// Lets go of the blocks that are kept: the next takers get new ones.
+  public func releaseKept() {
     // One by one: a chain of references released at once would recurse as deep as it is long.
     while let block = firstKept { firstKept = block.next.take() }
+    kept = 0
   }
+
+  deinit { releaseKept() }
 }
 
 @available(*, unavailable)

@@ -156,7 +156,7 @@ struct PushLedgerTests {
     // Ten a second over three seconds, and the second's worth that may go at once.
     #expect(pushed >= 30)
     #expect(pushed <= 41)
-    let next = try #require(ledger.nextPacedPush(at: now.adding(milliseconds: -100)))
+    let next = try #require(ledger.nextPush(at: now.adding(milliseconds: -100)))
     #expect(next > now.adding(milliseconds: -100))
   }
 
