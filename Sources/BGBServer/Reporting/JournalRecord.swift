@@ -44,7 +44,7 @@ enum JournalRecord {
     body.wallTime(record.outcome.at)
     body.text(record.outcome.text, limit: Limits.outcomeTextBytesMax)
     let count = body.bytes.count - start - frameBytes
-    // In a statement of its own: a slice that lived longer would make the next byte copy everything.
+    // In a statement of its own: while a slice lives, the next byte copies everything before it.
     let checksum = CRC32C.checksum(body.bytes[(start + frameBytes)...])
     body.patch32(UInt32(truncatingIfNeeded: count), at: start)
     body.patch32(checksum, at: start + 4)
