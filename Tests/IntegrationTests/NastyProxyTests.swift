@@ -134,15 +134,15 @@ import Testing
   ) throws {
     for name in names { stage.agent(name)?.stop() }
     try eventually("the server is calm") {
-      try stage.metric("handshakes_under_way") == 0 && stage.metric("outcomes_unstored") == 0
+      try stage.metric("newcomers") == 0 && stage.metric("outcomes_unstored") == 0
     }
     let before = Metrics.read(stage.healthPort)
     let count = proxies.reduce(0) { $0 + $1.replay(Array($1.recordings.prefix(15))) }
     #expect(count > 15)
+    // What an agent began before it was stopped may fail now, too.
+    let failed = "bgb_handshakes_failed_total"
     try eventually("the server has refused all of them") {
-      try stage.metric("handshakes_failed_total") == before[
-        "bgb_handshakes_failed_total", default: 0]
-        + count
+      try stage.metric("handshakes_failed_total") >= before[failed, default: 0] + count
     }
     let after = Metrics.read(stage.healthPort)
     for name in [
