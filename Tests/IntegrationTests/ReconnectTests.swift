@@ -32,10 +32,13 @@ import Testing
 
   @Test func aRestartOfEitherEndCostsNoFullHandshake() throws {
     let stage = try stage()
-    #expect(try stage.metric("handshakes_full_total") == 1)
+    // On a busy machine the first sign-in may have taken more than one attempt.
+    let full = try stage.metric("handshakes_full_total")
+    #expect(full >= 1)
     #expect(try stage.metric("handshakes_reconnect_total") == 0)
     try restartAgent(stage, signIns: 2)
     #expect(try stage.metric("handshakes_reconnect_total") == 1)
+    #expect(try stage.metric("handshakes_full_total") == full)
     stage.crashServer()
     try stage.startServer()
     try eventually("signed in at the new server") { try stage.metric("sign_ins_total") == 1 }
@@ -46,11 +49,13 @@ import Testing
   @Test func removingTheKeysMakesAgentsShowTheirCertificates() throws {
     let stage = try stage()
     let first = kept(stage)
+    let full = try stage.metric("handshakes_full_total")
     try FileManager.default.removeItem(atPath: stage.path("servers/reconnect.keys"))
     stage.server?.signal(SIGHUP)
     try eventually("reloaded") { try stage.serverLog().contains("reloaded") }
     try restartAgent(stage, signIns: 2)
-    #expect(try stage.metric("handshakes_full_total") == 2)
+    #expect(try stage.metric("handshakes_full_total") > full)
+    #expect(try stage.metric("handshakes_reconnect_total") == 0)
     #expect(try stage.metric("reconnect_refused_total") == 1)
     // It got another one with its Welcome.
     try eventually("another identity is on the disk") {
