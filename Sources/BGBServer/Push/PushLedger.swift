@@ -181,16 +181,7 @@ struct PushLedger {
   /// Notes that tasks are over for a client that came online, though this server may not have heard
   /// it: another one has, or the client tells it in a moment.
   mutating func noteEnded(_ ended: [TaskID], for clientID: ClientID) {
-    for taskID in ended {
-      guard let task = tasks[taskID], let leaf = task.plan.leaf(of: clientID) else { continue }
-      switch task.states[leaf] {
-      case .pushed:
-        task.pushedUnanswered -= 1
-        task.states[leaf] = .delivered
-      case .queued: task.states[leaf] = .delivered
-      default: continue
-      }
-    }
+    for taskID in ended { _ = answer(taskID, from: clientID, state: .delivered) }
   }
 
   /// What a client that came online (again) must get now: every deliverable task that it has not

@@ -47,7 +47,7 @@ struct OutcomeDesk {
     lastNumber += 1
     unposted.append(record)
     collected.append(record)
-    waiting.append(Waiting(number: lastNumber, token: token, sequence: sequence))
+    expect(confirm: token, sequence: sequence)
   }
 
   /// Takes an outcome that was kept before, and whose agent has not heard that it is durable.
