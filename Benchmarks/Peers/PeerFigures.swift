@@ -23,6 +23,8 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   case resumedShare = "H3.resumed"
   /// Server CPU us of one push and its ack.
   case pushCPU = "F1"
+  /// CPU us of the clients for the same, in one process for peers and in several for ours.
+  case pushClientCPU = "F1.client"
   /// Publish to receipt, middle, ms.
   case pushMiddle = "F3.p50"
   /// Publish to receipt, 99th percentile, ms.
@@ -86,6 +88,7 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .resumedHandshake: "reconnect with a kept session, CPU ms"
     case .resumedShare: "of these resumed, %"
     case .pushCPU: "push and ack, CPU us"
+    case .pushClientCPU: "push and ack, CPU us of the clients"
     case .pushMiddle: "publish to receipt, p50 ms"
     case .pushTail: "publish to receipt, p99 ms"
     case .pushLast: "publish to the last receipt, ms"

@@ -1,5 +1,6 @@
 // The laboratory: puts one fleet through the stages of the goals' table, each between two looks at
 // the server's CPU clock and memory. Every server is asked the same, in the same order.
+import Glibc
 import Reactor
 import Transports
 
@@ -52,6 +53,7 @@ public struct PeerLabError: Error, CustomStringConvertible {
 public struct PeerLab: ~Copyable {
   private let plan: PeerPlan
   private let probe: ProcessProbe
+  private let own = ProcessProbe(processIDs: [getpid()])
   private let fleet: PeerFleet
   private var figures: PeerFigures
   private var retries: [(number: Int, at: UInt64)] = []
@@ -157,12 +159,14 @@ public struct PeerLab: ~Copyable {
 
   private mutating func measurePushes() throws(Errno) {
     var cpu: [Double] = []
+    var clients: [Double] = []
     var middle: [Double] = []
     var tail: [Double] = []
     var last: [Double] = []
     var missing = 0
     for number in 1...UInt64(plan.publishes) {
       let before = probe.cpuNanoseconds()
+      let ownBefore = own.cpuNanoseconds()
       let push = plan.dialect.message(.push, number: number, bytes: fleet.target.pushBytes)
       fleet.fanOut = PeerFleet.FanOut(
         number: number, publishedAt: now,
@@ -170,17 +174,20 @@ public struct PeerLab: ~Copyable {
       fleet.send(push, from: fleet.publisher)
       let deadline = self.deadline()
       while (fleet.fanOut?.acks ?? 0) < plan.connections, now < deadline { try fleet.turn() }
+      let ownSpent = Double(own.cpuNanoseconds() - ownBefore)
       try pause(milliseconds: 300)
       guard let done = fleet.fanOut else { continue }
       let latencies = done.latencies.sorted()
       missing += 2 * plan.connections - latencies.count - done.acks
       cpu.append(each(since: before, plan.connections, 1e3))
+      clients.append(ownSpent / Double(plan.connections) / 1e3)
       middle.append(Double(percentile(latencies, 500) ?? 0) / 1_000)
       tail.append(Double(percentile(latencies, 990) ?? 0) / 1_000)
       last.append(Double(latencies.last ?? 0) / 1_000)
       fleet.fanOut = nil
     }
     figures.note(.pushCPU, median(cpu))
+    figures.note(.pushClientCPU, median(clients))
     figures.note(.pushMiddle, median(middle))
     figures.note(.pushTail, median(tail))
     figures.note(.pushLast, median(last))

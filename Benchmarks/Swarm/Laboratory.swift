@@ -1,6 +1,7 @@
 // A run of the storm laboratory: processes full of sessions, one scenario, samples of the servers
 // at marks, and at the end a report, a plot and a verdict.
 
+import Glibc
 import Reactor
 import SwarmKit
 
@@ -25,7 +26,10 @@ final class Laboratory {
     }
     let files = (try? ProcessLimits.raiseOpenFiles()) ?? 1_024
     let room = max(16, Int(clamping: files) - 512)
-    let slices = FleetSlice.divide(sessions, perProcess: min(options.perProcess ?? 18_000, room))
+    let wanted =
+      options.perProcess
+      ?? FleetSlice.perProcess(sessions, processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    let slices = FleetSlice.divide(sessions, perProcess: min(wanted, room))
     sampler = ServerSampler(roots: options.serverPid)
     marks.append(sampler.sample("before", online: 0))
     guard let program = ProcessClock.ownPath() else {

@@ -79,7 +79,9 @@ extension SwarmCommand {
     @Option(help: "What to do: \(Scenario.allCases.map(\.rawValue).joined(separator: ", ")).")
     var scenario: Scenario?
 
-    @Option(help: "Sessions of one process at most; the default is what open files allow.")
+    @Option(
+      help: "Sessions of one process at most; the default is one a processor, of 1,000 to 18,000."
+    )
     var perProcess: Int?
 
     @Option(help: "A server's process, or a parent of servers, to sample; give it again for more.")

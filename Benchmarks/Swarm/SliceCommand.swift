@@ -9,6 +9,7 @@ import BGBSigning
 import Glibc
 import Reactor
 import SwarmKit
+import Transports
 
 /// What a session proves itself with when it comes back.
 enum Comeback: String, ExpressibleByArgument, CaseIterable {
@@ -75,6 +76,7 @@ extension SwarmCommand {
     @Option(help: "Connections begin over this many milliseconds.") var rampMilliseconds: UInt64 = 0
 
     func run() throws {
+      HandshakeMemory.prepare()
       do throws(SwarmError) {
         try SliceRun(self).run()
       } catch {
@@ -128,7 +130,9 @@ final class SliceRun {
       }
       say(ControlLine("ready", ["emptyBytes": String(emptyBytes)]))
       report()
+      HandshakeMemory.keep()
       try loop.run()
+      HandshakeMemory.end()
     } catch {
       throw SwarmError(description: "the loop ended: \(error)")
     }

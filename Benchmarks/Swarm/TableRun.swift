@@ -144,6 +144,7 @@ extension Laboratory {
       return values.isEmpty ? 0 : values[(values.count - 1) / 2]
     }
     note(.pushCPU, middle { Double($0.serverNanoseconds) / Double(max(1, $0.received)) / 1e3 })
+    note(.pushClientCPU, middle { Double($0.swarmNanoseconds) / Double(max(1, $0.received)) / 1e3 })
     note(.pushMiddle, middle { $0.fromCreation.milliseconds(at: 50) })
     note(.pushTail, middle { $0.fromCreation.milliseconds(at: 99) })
     note(.pushLast, middle { $0.fromCreation.maxMilliseconds })

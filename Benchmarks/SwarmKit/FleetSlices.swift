@@ -15,6 +15,14 @@ public struct FleetSlice: Equatable, Sendable {
     self.count = count
   }
 
+  /// How many sessions a process carries when nobody asks for a number: a process for each
+  /// processor, for agents on machines of their own do not wait for one another either; but no
+  /// process for less than a thousand, and none for more than 18,000.
+  public static func perProcess(_ sessions: Int, processors: Int) -> Int {
+    let processors = max(1, processors)
+    return min(18_000, max(1_000, (sessions + processors - 1) / processors))
+  }
+
   /// Slices of nearly equal size, as few as the limit allows.
   public static func divide(_ sessions: Int, perProcess: Int) -> [FleetSlice] {
     guard sessions > 0, perProcess > 0 else { return [] }

@@ -49,6 +49,7 @@ struct Server {
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
     ProcessMemory.prepare()
+    HandshakeMemory.prepare()
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()
@@ -107,7 +108,9 @@ struct Server {
       tell(.listenerUp, "Agents can connect to \(entry.listener.boundAddress).", siteBox)
     }
     warnOfExpiry(shard)
+    HandshakeMemory.keep()
     try turn(shard, signals, post)
+    HandshakeMemory.end()
     tell(.stopped, "Notification server \(settings.name) stopped.", siteBox)
     watch.stop()
     watchThread.join()

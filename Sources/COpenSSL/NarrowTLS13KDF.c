@@ -141,6 +141,28 @@ static int extract(const derivation *it, unsigned char *output, size_t output_by
   return done;
 }
 
+static _Thread_local struct {
+  void (*hear)(void *who, int is_client, const unsigned char *secret, size_t count);
+  void *who;
+} listener;
+
+void copenssl_hear_secrets(
+    void (*hear)(void *who, int is_client, const unsigned char *secret, size_t count), void *who) {
+  listener.hear = hear;
+  listener.who = who;
+}
+
+// Tells of the two first secrets of application data (RFC 8446, 7.1), which OpenSSL derives at the
+// moment when it changes to them.
+static void tell(const derivation *it, const unsigned char *secret, size_t count) {
+  static const char labels[2][13] = {"s ap traffic", "c ap traffic"};
+  if (it->label_bytes != 12) return;
+  for (int is_client = 0; is_client < 2; is_client++) {
+    if (memcmp(it->label, labels[is_client], 12) == 0)
+      listener.hear(listener.who, is_client, secret, count);
+  }
+}
+
 static int derive(
     void *context, unsigned char *output, size_t output_bytes, const OSSL_PARAM *parameters) {
   derivation *it = context;
@@ -148,9 +170,12 @@ static int derive(
   switch (it->mode) {
     case EVP_KDF_HKDF_MODE_EXTRACT_ONLY: return extract(it, output, output_bytes);
     case EVP_KDF_HKDF_MODE_EXPAND_ONLY:
-      return it->has_key && expand_label(
-                                it, it->key, it->key_bytes, it->data, it->data_bytes, output,
-                                output_bytes);
+      if (!it->has_key ||
+          !expand_label(
+              it, it->key, it->key_bytes, it->data, it->data_bytes, output, output_bytes))
+        return 0;
+      if (listener.hear != NULL) tell(it, output, output_bytes);
+      return 1;
     default: return 0;
   }
 }

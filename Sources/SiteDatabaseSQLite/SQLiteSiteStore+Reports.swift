@@ -53,29 +53,23 @@ extension SQLiteSiteStore {
     return try write { db in
       _ = try db.existing(header.serverID)
       guard try !db.isInLedger(header) else { return .duplicate }
-      var tasks: [TaskID: TaskRow?] = [:]
-      var touched: Set<Int64> = []
+      var tasks: [TaskID: ImportedTask?] = [:]
       var taken = 0
       for record in records {
         let taskID = record.outcome.taskID
-        let cached = try tasks[taskID] ?? db.task(taskID)
-        tasks[taskID] = .some(cached)
-        guard var task = cached, let resourceID = try db.resourceID(of: record.clientID),
-          let known = try self.known(of: resourceID, task, db)
-        else { continue }
-        taken += 1
-        try db.noteStep(record, of: task.number, resourceID, header, at: at)
-        guard let merged = known.merged(with: record) else { continue }
-        try db.save(merged, of: task.number, resourceID)
-        task.progress.move(from: known.state, to: merged.state)
-        tasks[taskID] = .some(task)
-        touched.insert(task.number)
+        if tasks[taskID] == nil {
+          tasks[taskID] = .some(
+            try db.task(taskID).map {
+              try ImportedTask(row: $0, numbers: self.numbers(of: $0.number, db))
+            })
+        }
+        if try tasks[taskID]??.take(record, header, at: at, db) == true { taken += 1 }
       }
-      for case .some(let task) in tasks.values where touched.contains(task.number) {
-        try db.save(task.progress, of: task.number)
-      }
+      let touched = tasks.values.compactMap { $0 }.filter(\.isTouched).map(\.row)
+      for task in touched { try db.save(task.progress, of: task.number) }
       try db.noteReport(header, records: taken, leftOut: records.count - taken, at: at)
-      return .imported(records: taken, operations: touched.sorted().map(OperationID.init(_:)))
+      return .imported(
+        records: taken, operations: touched.map(\.number).sorted().map(OperationID.init(_:)))
     }
   }
 
@@ -132,6 +126,28 @@ extension SQLiteSiteStore {
           detail: row.text(4))
       }
     }
+  }
+}
+
+/// A task while a report is imported.
+private struct ImportedTask {
+  var row: TaskRow
+  let numbers: [ClientID: ResourceID]
+  /// Whether its counters moved.
+  var isTouched = false
+
+  /// Takes one record; false when its client is no target.
+  mutating func take(
+    _ record: OutcomeRecord, _ header: ReportHeader, at: WallTime, _ db: Database
+  ) throws -> Bool {
+    guard let resourceID = numbers[record.clientID] else { return false }
+    let known = try db.outcome(of: row.number, resourceID) ?? row.progress.rest
+    try db.noteStep(record, of: row.number, resourceID, header, at: at)
+    guard let merged = known.merged(with: record) else { return true }
+    try db.save(merged, of: row.number, resourceID)
+    row.progress.move(from: known.state, to: merged.state)
+    isTouched = true
+    return true
   }
 }
 
@@ -242,12 +258,6 @@ extension Database {
   }
 
   // MARK: Outcomes
-
-  /// The number of a client.
-  func resourceID(of clientID: ClientID) throws -> ResourceID? {
-    try row("SELECT ResourceID FROM BGB_Client WHERE ClientID = ?", [clientID.description])
-      .map { ResourceID(try $0.number(0)) }
-  }
 
   /// Keeps news for the history: the first of each state.
   func noteStep(

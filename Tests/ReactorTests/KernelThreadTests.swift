@@ -16,6 +16,18 @@ import Testing
     #expect(seen.withLock { $0 } == "loop 3 of the s")
   }
 
+  @Test func aNiceThreadGivesWayAndNobodyElseDoes() throws {
+    let own = getpriority(Int32(PRIO_PROCESS.rawValue), 0)
+    let seen = Mutex<Int32>(-1)
+    let thread = try KernelThread.start(name: "polite", niceness: own + 3) {
+      let niceness = getpriority(Int32(PRIO_PROCESS.rawValue), 0)
+      seen.withLock { $0 = niceness }
+    }
+    thread.join()
+    #expect(seen.withLock { $0 } == own + 3)
+    #expect(getpriority(Int32(PRIO_PROCESS.rawValue), 0) == own)
+  }
+
   @Test func releasesWhatTheBodyHeld() throws {
     final class Held: Sendable {}
     weak var watched: Held?

@@ -63,6 +63,14 @@ import Testing
     #expect(FleetSlice.divide(0, perProcess: 5) == [])
   }
 
+  @Test(arguments: [
+    (18_000, 2, 9_000), (18_001, 2, 9_001), (100_000, 2, 18_000), (500, 2, 1_000),
+    (2_000, 4, 1_000), (30_000, 0, 18_000), (0, 2, 1_000),
+  ])
+  func everyProcessorHasAProcess(sessions: Int, processors: Int, perProcess: Int) {
+    #expect(FleetSlice.perProcess(sessions, processors: processors) == perProcess)
+  }
+
   @Test func everySessionHasAnAddressOfItsOwn() {
     #expect(SourceAddress.ipv4(ofSession: 0, sessionsPerAddress: 1) == 0x7F01_0000)
     #expect(SourceAddress.ipv4(ofSession: 1_000_000, sessionsPerAddress: 1) == 0x7F10_4240)

@@ -153,6 +153,42 @@ struct NarrowLibraryTests {
     }
   }
 
+  @Test("A key pair of X25519 is one: its public key is what OpenSSL makes of the private one")
+  func keyPairs() throws {
+    let context = try #require(EVP_PKEY_CTX_new_from_name(narrow, "X25519", nil))
+    defer { EVP_PKEY_CTX_free(context) }
+    #expect(EVP_PKEY_keygen_init(context) == 1)
+    #expect(EVP_PKEY_CTX_set_group_name(context, "x448") != 1)
+    #expect(EVP_PKEY_CTX_set_group_name(context, "x25519") == 1)
+    var seen: Set<[UInt8]> = []
+    for _ in 0..<500 {
+      var pair: OpaquePointer?
+      #expect(EVP_PKEY_keygen(context, &pair) == 1)
+      let key = try #require(pair)
+      defer { EVP_PKEY_free(key) }
+      let (secret, point) = (try raw(key, EVP_PKEY_get_raw_private_key), try raw(key, Self.point))
+      #expect(secret[0] & 7 == 0 && secret[31] & 0xC0 == 0x40, "RFC 7748, 5")
+      let again = try #require(
+        EVP_PKEY_new_raw_private_key_ex(nil, "X25519", nil, secret, secret.count))
+      defer { EVP_PKEY_free(again) }
+      #expect(try raw(again, Self.point) == point)
+      seen.insert(secret)
+    }
+    #expect(seen.count == 500)
+  }
+
+  private static let point = EVP_PKEY_get_raw_public_key
+
+  private func raw(
+    _ key: OpaquePointer,
+    _ get: (OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<Int>?) -> Int32
+  ) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 32)
+    var count = bytes.count
+    try #require(get(key, &bytes, &count) == 1 && count == 32)
+    return bytes
+  }
+
   @Test("Both libraries shake hands with each other", arguments: [true, false], [true, false])
   func mixed(isServerNarrow: Bool, isClientNarrow: Bool) throws {
     var ofServer = TLSOptions()

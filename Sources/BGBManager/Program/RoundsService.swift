@@ -23,7 +23,8 @@ struct RoundsService: Service {
 
   /// Starts the thread and returns when it has ended; a stop lets the round under way finish.
   func run() async throws {
-    let thread = try KernelThread.start(name: "bgb-rounds") {
+    // What has arrived can wait for what is to be delivered, where both need the same processors.
+    let thread = try KernelThread.start(name: "bgb-rounds", niceness: 5) {
       turn()
       ended.continuation.finish()
     }

@@ -69,6 +69,7 @@ extension Shard {
     guard memoryTide.look(load, isIdle: isIdle) else { return }
     let began = MonotonicClock.nanoseconds()
     pool.releaseKept()
+    HandshakeMemory.giveBack()
     ProcessMemory.giveBack()
     counters.memoryGivenBack &+= 1
     counters.givingBackNanoseconds &+= MonotonicClock.nanoseconds() &- began

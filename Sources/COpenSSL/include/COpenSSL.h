@@ -178,5 +178,26 @@ int copenssl_hmac(
 OSSL_LIB_CTX *copenssl_narrow_library(void);
 /// A private key for use in the narrow library; free it. NULL if it is of a kind unknown there.
 EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
+/// Tells a function the first traffic secrets that the narrow library derives in the calling thread
+/// from now on, each before its key is used; NULL ends that. The bytes are there during the call.
+void copenssl_hear_secrets(
+    void (*hear)(void *who, int is_client, const unsigned char *secret, size_t count), void *who);
+
+// Spare blocks (SpareBlocks.c)
+
+/// Makes OpenSSL ask for its memory where threads may keep spare blocks; before its first use in
+/// the process. 1, or 0 when OpenSSL has been used and stays with malloc.
+int copenssl_spare_blocks_prepare(void);
+/// Makes the calling thread keep what OpenSSL frees in it, so many bytes at most. 1, or 0 when it
+/// does so already.
+int copenssl_spare_blocks_keep(size_t bytes_max);
+/// Gives what the calling thread keeps back to malloc, and goes on keeping; says how many bytes.
+size_t copenssl_spare_blocks_give_back(void);
+/// Gives back and keeps nothing more; the last thing a thread does that kept.
+void copenssl_spare_blocks_end(void);
+/// What OpenSSL calls in place of malloc; the block is malloc's. NULL for nothing, or without room.
+void *copenssl_spare_blocks_take(size_t bytes, const char *file, int line);
+/// What OpenSSL calls in place of free; NULL is none.
+void copenssl_spare_blocks_leave(void *freed, const char *file, int line);
 
 #endif

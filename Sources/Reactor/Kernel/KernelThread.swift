@@ -14,10 +14,12 @@ public struct KernelThread: ~Copyable, Sendable {
 
   /// Starts a thread that runs the body and ends with it.
   ///
-  /// The name shows in `top -H` and debuggers, its first 15 bytes. The corresponding C function is
-  /// `pthread_create`.
+  /// The name shows in `top -H` and debuggers, its first 15 bytes. With a `niceness` from 1 to 19
+  /// the thread gives way to others when there are too few processors: nice(2) counts for a thread
+  /// on Linux. The corresponding C function is `pthread_create`.
   public static func start(
-    name: String, stackSize: Int = 512 * 1024, body: @escaping @Sendable () -> Void
+    name: String, stackSize: Int = 512 * 1024, niceness: Int32 = 0,
+    body: @escaping @Sendable () -> Void
   ) throws(Errno) -> KernelThread {
     var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)
@@ -25,7 +27,7 @@ public struct KernelThread: ~Copyable, Sendable {
     let sized = unsafe pthread_attr_setstacksize(&attributes, stackSize)
     if sized != 0 { throw Errno(rawValue: sized) }
 
-    let start = unsafe Unmanaged.passRetained(Start(name: name, body: body))
+    let start = unsafe Unmanaged.passRetained(Start(name: name, niceness: niceness, body: body))
     var handle = pthread_t()
     let code = unsafe pthread_create(
       &handle, &attributes,
@@ -33,6 +35,8 @@ public struct KernelThread: ~Copyable, Sendable {
         guard let argument = unsafe argument else { return nil }
         let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
         unsafe clinux_set_thread_name(start.name)
+        // More than the parent's is always allowed.
+        if start.niceness > 0 { setpriority(Int32(PRIO_PROCESS.rawValue), 0, start.niceness) }
         start.body()
         return nil
       }, start.toOpaque())
@@ -64,10 +68,12 @@ public struct KernelThread: ~Copyable, Sendable {
 /// What a new thread needs to begin.
 private final class Start: Sendable {
   let name: String
+  let niceness: Int32
   let body: @Sendable () -> Void
 
-  init(name: String, body: @escaping @Sendable () -> Void) {
+  init(name: String, niceness: Int32, body: @escaping @Sendable () -> Void) {
     self.name = name
+    self.niceness = niceness
     self.body = body
   }
 }

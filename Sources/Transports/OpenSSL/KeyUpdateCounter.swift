@@ -7,10 +7,20 @@ import COpenSSL
 /// Key updates received on all connections of one context.
 final class KeyUpdateCounter {
   fileprivate(set) var count: UInt64 = 0
-  fileprivate let keepsNotes: Bool
+  fileprivate let notes: NoteKeeping
 
-  /// - Parameter keepsNotes: whether the context's connections have traffic notes.
-  init(keepsNotes: Bool) { self.keepsNotes = keepsNotes }
+  /// - Parameter notes: whether the context's connections have traffic notes.
+  init(_ notes: NoteKeeping) { self.notes = notes }
+}
+
+/// How the connections of a context come to their traffic notes.
+enum NoteKeeping {
+  /// They have none.
+  case none
+  /// The narrow library tells the secrets.
+  case heard
+  /// OpenSSL prints the secrets for its key log.
+  case printed
 }
 
 /// Makes a context count into `counter`, which must live as long as any connection of the context.
@@ -27,9 +37,10 @@ private let noteMessage:
     guard count > 0, let bytes = unsafe bytes, let counter = unsafe counter else { return }
     let first = unsafe bytes.load(as: UInt8.self)
     let noted = unsafe Unmanaged<KeyUpdateCounter>.fromOpaque(counter).takeUnretainedValue()
-    if noted.keepsNotes, let ssl = unsafe ssl {
+    if noted.notes != .none, let ssl = unsafe ssl {
       unsafe TrafficNote.hear(
-        isWritten: isWritten == 1, contentType: contentType, first: first, on: ssl)
+        isWritten: isWritten == 1, contentType: contentType, first: first,
+        isPrinting: noted.notes == .printed, on: ssl)
     }
     guard isWritten == 0, contentType == SSL3_RT_HANDSHAKE,
       first == UInt8(SSL3_MT_KEY_UPDATE)

@@ -27,6 +27,7 @@ public final class TLSContext {
   /// Unsafe to the compiler as any pointer; safe because only this object frees it, in `deinit`.
   let pointer: OpaquePointer
   private let ring: TicketKeyRing?
+  let notes: NoteKeeping
   private let keyUpdates: KeyUpdateCounter
 
   /// Makes a context from PEM files.
@@ -73,8 +74,9 @@ public final class TLSContext {
     self.options = options
     self.ring = ring
     unsafe self.pointer = pointer
-    keyUpdates = KeyUpdateCounter(keepsNotes: options.detaches)
-    if options.detaches { unsafe TrafficNote.keep(in: pointer) }
+    notes = unsafe options.detaches ? (library == nil ? .printed : .heard) : .none
+    keyUpdates = KeyUpdateCounter(notes)
+    if notes == .printed { unsafe TrafficNote.keep(in: pointer) }
     unsafe countKeyUpdates(in: pointer, on: keyUpdates)
     self.ownCertificate = unsafe SSL_CTX_get0_certificate(pointer).flatMap {
       unsafe PeerIdentity(certificate: $0)

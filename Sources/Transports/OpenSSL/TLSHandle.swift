@@ -22,6 +22,7 @@ struct TLSHandle: ~Copyable {
   /// Safe because nothing frees it before this value's end, and none but this file and the notes
   /// that hang on the object (tickets, refusals) use it.
   private let ssl: OpaquePointer
+  private let notes: NoteKeeping
 
   /// Makes an SSL object on a socket that it does not own.
   /// - Parameters:
@@ -55,6 +56,7 @@ struct TLSHandle: ~Copyable {
       throw setupFailure()
     }
     unsafe self.ssl = ssl
+    notes = context.notes
   }
 
   deinit {
@@ -62,9 +64,11 @@ struct TLSHandle: ~Copyable {
   }
 
   borrowing func handshake() -> TLSAnswer {
-    let isPaused = unsafe TrafficNote.pause(for: ssl)
-    let result = unsafe SSL_do_handshake(ssl)
-    let systemError = errno
+    let isPaused = unsafe notes == .printed && TrafficNote.pause(for: ssl)
+    let (result, systemError) =
+      notes == .heard
+      ? unsafe TrafficNote.hearing(ssl) { unsafe (SSL_do_handshake(ssl), errno) }
+      : unsafe (SSL_do_handshake(ssl), errno)
     if isPaused { unsafe TrafficNote.keep(in: SSL_get_SSL_CTX(ssl)) }
     return result == 1 ? .done(0) : answer(to: result, systemError: systemError)
   }

@@ -1,10 +1,11 @@
 // What must be known of a connection to take it from OpenSSL later: both first traffic secrets, how
 // often each was updated, and how many records each present key has sealed. OpenSSL tells all of it
-// while it works: the secrets to the key-log callback at the moment when it starts to use them, and
-// each record and message to the message callback. The note hangs on the SSL object and is wiped
-// when that is freed.
+// while it works: the secrets at the moment when it starts to use them, and each record and message
+// to the message callback. In the narrow library the secrets come from where they are derived; from
+// OpenSSL as it is they come through the key-log callback, printed in hexadecimal, which takes
+// longer. The note hangs on the SSL object and is wiped when that is freed.
 //
-// Only contexts that detach have these callbacks: the secrets of others are told to nobody.
+// Only contexts that detach are listened to: the secrets of others are told to nobody.
 import COpenSSL
 
 /// Traffic secrets and counters of one connection, as long as OpenSSL has it.
@@ -57,7 +58,27 @@ final class TrafficNote {
 
   // MARK: What OpenSSL tells
 
-  /// Makes a context keep notes on its connections.
+  /// Runs a step of a connection of the narrow library and notes the secrets that it derives.
+  static func hearing<Result>(_ ssl: OpaquePointer, _ step: () -> Result) -> Result {
+    unsafe copenssl_hear_secrets(
+      { ssl, isClient, secret, count in
+        guard let ssl = unsafe ssl, let secret = unsafe secret,
+          let note = unsafe TrafficNote.make(for: OpaquePointer(ssl))
+        else { return }
+        let bytes = unsafe Array(UnsafeBufferPointer(start: secret, count: count))
+        note.begin(bytes, isClient: isClient == 1)
+      }, UnsafeMutableRawPointer(ssl))
+    defer { copenssl_hear_secrets(nil, nil) }
+    return step()
+  }
+
+  /// At this moment OpenSSL changes the key of one way, and counts its records from 0.
+  private func begin(_ secret: [UInt8], isClient: Bool) {
+    let half = Half(secret: secret)
+    if isClient { client = half } else { server = half }
+  }
+
+  /// Makes a context that is not of the narrow library keep notes on its connections.
   static func keep(in context: OpaquePointer) {
     unsafe SSL_CTX_set_keylog_callback(context) { ssl, line in
       guard let ssl = unsafe ssl, let line = unsafe line else { return }
@@ -85,10 +106,7 @@ final class TrafficNote {
     let isClient = unsafe starts(line, with: "CLIENT_TRAFFIC_SECRET_0 ")
     guard unsafe isClient || starts(line, with: "SERVER_TRAFFIC_SECRET_0 ") else { return }
     guard let last = unsafe strrchr(line, 32), let note = unsafe make(for: ssl) else { return }
-    let secret = unsafe bytes(ofHexadecimal: UnsafePointer(last) + 1)
-    // At this moment OpenSSL changes the key of this way, and counts its records from 0.
-    let half = Half(secret: secret)
-    if isClient { note.client = half } else { note.server = half }
+    note.begin(unsafe bytes(ofHexadecimal: UnsafePointer(last) + 1), isClient: isClient)
   }
 
   private static func starts(_ line: UnsafePointer<CChar>, with label: StaticString) -> Bool {
@@ -120,13 +138,14 @@ final class TrafficNote {
     return bytes
   }
 
-  /// Notes a record or message that OpenSSL read or wrote.
+  /// Notes a record or message that OpenSSL read or wrote; `isPrinting` is whether its context
+  /// tells secrets through the key log.
   static func hear(
-    isWritten: Bool, contentType: Int32, first: UInt8, on ssl: OpaquePointer
+    isWritten: Bool, contentType: Int32, first: UInt8, isPrinting: Bool, on ssl: OpaquePointer
   ) {
     // A Finished of either side: the next secrets are those of application data.
     if contentType == SSL3_RT_HANDSHAKE, first == UInt8(SSL3_MT_FINISHED) {
-      if let context = unsafe SSL_get_SSL_CTX(ssl) { unsafe keep(in: context) }
+      if isPrinting, let context = unsafe SSL_get_SSL_CTX(ssl) { unsafe keep(in: context) }
       return
     }
     let isRecord = contentType == SSL3_RT_INNER_CONTENT_TYPE
