@@ -49,7 +49,8 @@ struct Server {
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
     ProcessMemory.prepare()
-    HandshakeMemory.prepare()
+    // Who wants OpenSSL as it is gets its memory as it is, too.
+    if settings.tlsAlgorithms == .narrow { HandshakeMemory.prepare() }
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()

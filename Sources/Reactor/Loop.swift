@@ -60,15 +60,16 @@ public final class Loop {
   /// ready.
   ///
   /// Pass false while anything is left to do that no descriptor will announce (bytes inside
-  /// OpenSSL, an unfinished batch): the wait then only looks.
-  public func wait(maySleep: Bool) throws(Errno) -> Int {
+  /// OpenSSL, an unfinished batch): the wait then only looks. With `atMost` it reports no more than
+  /// so many, for turns that shall be short: the kernel tells of the others next, in their turn.
+  public func wait(maySleep: Bool, atMost: Int = .max) throws(Errno) -> Int {
     if mayGather, maySleep, moderation.gathers {
       gatherings &+= 1
       KernelThread.pause(microseconds: WakeModeration.microseconds)
     }
     // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
     let timeout = time.passesByItself ? sleepMilliseconds(maySleep: maySleep) : 0
-    let count = try poller.wait(into: ready, timeoutMilliseconds: timeout)
+    let count = try poller.wait(into: ready, atMost: atMost, timeoutMilliseconds: timeout)
     now = max(now, time.now())
     turns &+= 1
     if mayGather { moderation.note(events: count, slept: maySleep, at: now) }

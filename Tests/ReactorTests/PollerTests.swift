@@ -88,6 +88,25 @@ import Testing
     #expect(seen == [0, 1, 2, 3, 4])
   }
 
+  @Test func whoeverWasReportedStandsBehindTheOthers() throws {
+    let poller = try Poller()
+    let ready = ReadyList(capacity: 8)
+    let bells = try (0..<5).map { _ in try Bell() }
+    for (index, bell) in bells.enumerated() {
+      bell.ring()
+      try poller.add(bell.fd, Token(generation: 1, index: UInt32(index)), .readable)
+    }
+    // All of them go on ringing: a small wait must not find the same two each time.
+    var seen: Set<UInt32> = []
+    for _ in 0..<3 {
+      #expect(try poller.wait(into: ready, atMost: 2, timeoutMilliseconds: 0) == 2)
+      for place in 0..<2 { seen.insert(ready[place].token.index) }
+    }
+    #expect(seen == [0, 1, 2, 3, 4])
+    #expect(try poller.wait(into: ready, atMost: 0, timeoutMilliseconds: 0) == 1)
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 5)
+  }
+
   @Test func aClosedDescriptorIsATrap() async {
     await #expect(processExitsWith: .failure) {
       let poller = try Poller()

@@ -10,12 +10,26 @@ import SiteDatabase
 import Transports
 
 extension Shard {
-  /// Goes on with the first round of the live tasks, within this turn's bounds.
+  /// Whether the first round of some task has pushes that are due.
+  var isPushing: Bool { life == .serving && ledger.hasFanOutWork(at: wallNow) }
+
+  /// Makes the other pushes of this turn, each round with its flush: blocks of output are used
+  /// again, and the first of them are on their way while the last are made.
+  func pushOn() {
+    var rounds = 1
+    while rounds < settings.pushRoundsPerTurn, isPushing {
+      pushTasks()
+      flushDirty()
+      rounds += 1
+    }
+  }
+
+  /// Goes on with the first round of the live tasks, within one round's bounds.
   func pushTasks() {
     guard life == .serving else { return }
     let now = wallNow
     let orders = ledger.fanOut(
-      at: now, lookMax: settings.looksPerTurn, pushMax: settings.pushesPerTurn
+      at: now, lookMax: settings.looksPerRound, pushMax: settings.pushesPerRound
     ) { registry.token(of: $0) != nil }
     for order in orders {
       guard let token = registry.token(of: order.clientID), let connection = connections[token]

@@ -9,7 +9,8 @@ extension Shard {
   ///
   /// The order matters where a reason stands beside it.
   func turn() throws(Errno) {
-    let ready = try loop.wait(maySleep: !hasWorkInHand)
+    let ready = try loop.wait(
+      maySleep: !hasWorkInHand, atMost: isPushing ? settings.eventsWhilePushing : .max)
     handshakes.beginTurn()
     // Before anything is judged by the clock, which it follows.
     if loop.now >= houseDue { keepHouse() }
@@ -28,6 +29,7 @@ extension Shard {
     cutReportsWhenQuiet()
     // One flush a turn: all that a connection got in this turn leaves in one write.
     flushDirty()
+    pushOn()
     // The only place where connections die: no token taken earlier in this turn dangles.
     reap()
     resumeAccepting()
@@ -39,7 +41,7 @@ extension Shard {
   /// Whether something waits that no descriptor and no timer will announce.
   var hasWorkInHand: Bool {
     !leftovers.isEmpty || canContinueHandshakes || !dirty.isEmpty || !condemned.isEmpty
-      || (life == .serving && ledger.hasFanOutWork(at: wallNow))
+      || isPushing
   }
 
   private func serve(_ token: Token, _ readiness: Readiness) {

@@ -139,7 +139,7 @@ final class Shard {
     connections = SlotTable(limit: settings.connectionsMax * 2)
     pool = BlockPool(
       blockSize: 4_096, limit: Limits.outboundBytesPerProcessMax / 4_096,
-      keptMax: settings.pushesPerTurn)
+      keptMax: settings.pushesPerRound)
     let kernel = settings.kernelSeals ? KernelTLS() : nil
     detached =
       settings.detaches

@@ -22,10 +22,15 @@ struct ShardSettings: Sendable, Equatable {
   var handshakeBudgetNanoseconds: UInt64 = 10_000_000
   /// Accepts in one turn.
   var acceptsPerTurn = 64
-  /// Targets looked at and pushes made in one turn.
-  var looksPerTurn = 4_096
-  /// Pushes made in one turn; each takes a block of output until it is flushed.
-  var pushesPerTurn = 128
+  /// Targets looked at in one round of pushes.
+  var looksPerRound = 4_096
+  /// Pushes made in one round; each takes a block of output until it is flushed.
+  var pushesPerRound = 128
+  /// Rounds of pushes in one turn, each with its flush.
+  var pushRoundsPerTurn = 4
+  /// Sockets served in one turn while a task goes out: deliveries come first, and what their
+  /// receivers answer waits a few turns in the kernel, with everybody else in line.
+  var eventsWhilePushing = 128
   /// Whether agents are told at once that outcomes are durable; otherwise with the next frame they
   /// get.
   var confirmsAtOnce = false

@@ -47,9 +47,15 @@ public final class Poller {
   /// Waits until something is ready or the time is over, and says how many are ready.
   ///
   /// A timeout of 0 asks without waiting, -1 waits without end. A signal ends the wait with 0, so
-  /// that the caller looks at its clock again. The corresponding C function is `epoll_wait`.
-  public func wait(into ready: ReadyList, timeoutMilliseconds: Int32) throws(Errno) -> Int {
-    let count = ready.fill(from: descriptor.raw, timeoutMilliseconds: timeoutMilliseconds)
+  /// that the caller looks at its clock again. It reports one at least and, if there are so many,
+  /// `atMost` or what the list has room for; who was reported stands behind the others next time.
+  /// The corresponding C function is `epoll_wait`.
+  public func wait(
+    into ready: ReadyList, atMost: Int = .max, timeoutMilliseconds: Int32
+  ) throws(Errno) -> Int {
+    let room = max(1, min(atMost, ready.capacity))
+    let count = ready.fill(
+      from: descriptor.raw, atMost: room, timeoutMilliseconds: timeoutMilliseconds)
     if count >= 0 { return Int(count) }
     let error = Errno.current
     trapIfOurFault(error, "epoll_wait")
@@ -106,9 +112,11 @@ public final class ReadyList {
     return (Token(rawValue: event.token), Readiness(rawValue: event.readiness))
   }
 
-  /// Lets the kernel write into the buffer and keeps its count.
-  fileprivate func fill(from poller: Int32, timeoutMilliseconds: Int32) -> Int32 {
-    let got = unsafe cepoll_wait(poller, events, Int32(capacity), timeoutMilliseconds)
+  /// Lets the kernel write up to `room` events, which the buffer has, and keeps their count.
+  fileprivate func fill(
+    from poller: Int32, atMost room: Int, timeoutMilliseconds: Int32
+  ) -> Int32 {
+    let got = unsafe cepoll_wait(poller, events, Int32(room), timeoutMilliseconds)
     count = max(0, Int(got))
     return got
   }

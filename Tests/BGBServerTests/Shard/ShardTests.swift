@@ -50,6 +50,31 @@ struct ShardTests {
     #expect(harness.outcomeRecords().allSatisfy { $0.pushes == 1 })
   }
 
+  /// While a task goes out, a turn makes several rounds of pushes and serves few sockets.
+  @Test func deliveriesComeBeforeWhatOthersSay() throws {
+    let harness = try ShardHarness {
+      ($0.pushesPerRound, $0.pushRoundsPerTurn, $0.eventsWhilePushing) = (2, 2, 1)
+    }
+    let agents = try (1...9).map { try harness.signedIn($0) }
+    harness.shardBox.post(.task(try plan(harness, targets: 9)))
+    try harness.turn()
+    #expect(harness.shard.counters.pushes == 4)
+    for agent in agents.prefix(4) {
+      agent.send(.keepAlive(KeepAlive(clock: harness.now)))
+      agent.turn()
+    }
+    try harness.turn()
+    #expect(harness.shard.counters.pushes == 8)
+    #expect(harness.shard.counters.keepAlives <= 1)
+    try harness.turn()
+    #expect(harness.shard.counters.pushes == 9)
+    #expect(harness.shard.counters.keepAlives <= 2)
+    // Nothing goes out any more: everybody is served at once.
+    try harness.turn()
+    #expect(harness.shard.counters.keepAlives == 4)
+    try harness.turn("pushes", with: agents) { agents.allSatisfy { $0.pushes.count == 1 } }
+  }
+
   @Test func anOutcomeIsNotConfirmedBeforeItIsDurable() throws {
     let harness = try ShardHarness()
     harness.journalStores = false
