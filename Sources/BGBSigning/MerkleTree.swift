@@ -87,12 +87,10 @@ public struct MerkleTree: Sendable {
   /// The hashes from a leaf's sibling up to below the root, in O(log n); empty for no such leaf.
   ///
   /// - Parameter leaves: what the tree was made of; needed once it is compact.
-  public func path(at index: Int, of leaves: [ClientID] = []) -> [[UInt8]] {
+  public func path(at index: Int, of leaves: [ClientID] = []) -> MerklePath {
     var writer = ByteWriter(capacity: widths.count * Limits.hashBytes)
     writePath(at: index, of: leaves, using: MerkleBlock(), key: 0, into: &writer)
-    return stride(from: 0, to: writer.bytes.count, by: Limits.hashBytes).map {
-      Array(writer.bytes[$0..<$0 + Limits.hashBytes])
-    }
+    return MerklePath(bytes: writer.bytes)
   }
 
   /// How many hashes the path of a leaf has; 0 for no such leaf.
@@ -149,7 +147,7 @@ public struct MerkleTree: Sendable {
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).
   public static func verify(
-    leaf: ClientID, index: Int, count: Int, path: [[UInt8]], root: [UInt8]
+    leaf: ClientID, index: Int, count: Int, path: MerklePath, root: [UInt8]
   ) -> Bool {
     guard index >= 0, index < count, path.count <= Limits.merklePathMax else { return false }
     // A pair of nodes and, behind it, the node above: a path is looked at for each push, and an
@@ -168,12 +166,12 @@ public struct MerkleTree: Sendable {
 
   /// Hashes up to the root what is the third node in `room`; false if the path is of another tree.
   private static func climbs(
-    from index: Int, of count: Int, _ path: [[UInt8]], in room: UnsafeMutableRawBufferPointer
+    from index: Int, of count: Int, _ path: MerklePath, in room: UnsafeMutableRawBufferPointer
   ) -> Bool {
     var place = index
     var last = count - 1
     for sibling in path {
-      guard last > 0, sibling.count == Limits.hashBytes else { return false }
+      guard last > 0 else { return false }
       let isRight = place & 1 == 1 || place == last
       unsafe node(isRight ? 1 : 0, of: room).copyMemory(
         from: UnsafeRawBufferPointer(node(joined, of: room)))

@@ -57,7 +57,7 @@ public enum TaskCheck {
   /// the agent's clock corrected by the server's. A deadline is kept iff `now < deadline`; the
   /// beginning iff `now >= notBefore`. Action and parameters are not looked at here.
   public static func admit(
-    task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
+    task: SignedTask, leafIndex: UInt32, path: MerklePath, keys: [PublicKey], site: SiteCode,
     client: ClientID, now: WallTime
   ) throws(TaskRejection) -> TaskStatement {
     var proven = ProvenTask()
@@ -68,7 +68,7 @@ public enum TaskCheck {
 
   /// The same, for one client of many: what was verified for another one is not verified again.
   public static func admit(
-    task: SignedTask, leafIndex: UInt32, path: [[UInt8]], keys: [PublicKey], site: SiteCode,
+    task: SignedTask, leafIndex: UInt32, path: MerklePath, keys: [PublicKey], site: SiteCode,
     client: ClientID, now: WallTime, proven: inout ProvenTask
   ) throws(TaskRejection) -> TaskStatement {
     let statement = try proven.verify(task, keys: keys)

@@ -168,11 +168,11 @@ public struct PushTask: Equatable, Sendable {
   /// This client's leaf in the Merkle tree.
   public var leafIndex: UInt32
   /// The hashes from the leaf's sibling up to below the root, 32 bytes each.
-  public var path: [[UInt8]]
+  public var path: MerklePath
 
   /// Joins the parts.
   public init(
-    pushID: UInt64, serverTime: WallTime, task: SignedTask, leafIndex: UInt32, path: [[UInt8]]
+    pushID: UInt64, serverTime: WallTime, task: SignedTask, leafIndex: UInt32, path: MerklePath
   ) {
     self.pushID = pushID
     self.serverTime = serverTime

@@ -45,6 +45,8 @@ public final class ReconnectDesk {
     refused.reduce(0) { $1.key == .unreadable ? $0 : $0 &+ $1.value }
   }
 
+  /// Nil only if OpenSSL lacks AES-256-GCM; then no identity is given or taken.
+  private let cipher = IdentityCipher()
   private let audience: [UInt8]
   private let wall: () -> Int64
   private var rereadAt: Int64 = .min
@@ -80,9 +82,9 @@ public final class ReconnectDesk {
     }
     let claims = ReconnectClaims(client: client, expiry: expiry)
     let associated = ReconnectIdentity.associatedData(keyNumber: key.number, audience: audience)
-    guard let (nonce, sealed) = key.derived.seal(claims.bytes, beside: associated) else {
-      return nil
-    }
+    guard let cipher,
+      let (nonce, sealed) = key.derived.seal(claims.bytes, beside: associated, using: cipher)
+    else { return nil }
     let text = ReconnectIdentity(keyNumber: key.number, nonce: nonce, sealed: sealed).text
     guard let secret = key.derived.handshakeKey(for: text) else { return nil }
     issued &+= 1
@@ -112,8 +114,9 @@ public final class ReconnectDesk {
     guard let key = key(numbered: identity.keyNumber, now: now) else { throw .unknownKey }
     let associated = ReconnectIdentity.associatedData(
       keyNumber: identity.keyNumber, audience: audience)
-    guard
-      let bytes = key.derived.open(identity.sealed, nonce: identity.nonce, beside: associated),
+    guard let cipher,
+      let bytes = key.derived.open(
+        identity.sealed, nonce: identity.nonce, beside: associated, using: cipher),
       let claims = ReconnectClaims(bytes: bytes)
     else { throw .forged }
     if now >= claims.expiry { throw .expired }

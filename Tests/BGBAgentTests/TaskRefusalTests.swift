@@ -121,17 +121,19 @@ private let lies: [Lie] =
     },
     Lie("no path", .notTarget) { key, _ in
       var push = key.push(wish())
-      push.path = []
+      push.path = MerklePath(bytes: [])
       return push
     },
     Lie("path too long", .notTarget) { key, _ in
       var push = key.push(wish())
-      push.path.append([UInt8](repeating: 1, count: 32))
+      push.path = MerklePath(bytes: push.path.bytes + [UInt8](repeating: 1, count: 32))
       return push
     },
     Lie("hash of a path flipped", .notTarget) { key, _ in
       var push = key.push(wish())
-      push.path[0][31] ^= 1
+      var bytes = push.path.bytes
+      bytes[31] ^= 1
+      push.path = MerklePath(bytes: bytes)
       return push
     },
     Lie("expired at this very moment", .expired) { key, _ in

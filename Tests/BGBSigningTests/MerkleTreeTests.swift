@@ -43,10 +43,10 @@ func clients(_ count: Int) -> [ClientID] {
     #expect(tree.root == slowRoot(leaves[...]))
     for index in leaves.indices {
       let path = tree.path(at: index, of: leaves)
-      #expect(path == slowPath(index, leaves[...]))
+      #expect(path == MerklePath(slowPath(index, leaves[...])))
       var writer = ByteWriter()
       tree.writePath(at: index, of: leaves, using: block, key: 0, into: &writer)
-      #expect(writer.bytes == path.flatMap { $0 })
+      #expect(writer.bytes == path.bytes)
       #expect(tree.pathCount(at: index) == path.count)
       #expect(
         MerkleTree.verify(
@@ -89,7 +89,7 @@ func clients(_ count: Int) -> [ClientID] {
         var writer = ByteWriter()
         compact[number].writePath(
           at: index, of: clients(count), using: block, key: UInt64(number), into: &writer)
-        #expect(writer.bytes == whole[number].path(at: index).flatMap { $0 })
+        #expect(writer.bytes == whole[number].path(at: index).bytes)
       }
     }
   }
@@ -118,7 +118,7 @@ func clients(_ count: Int) -> [ClientID] {
       let path = tree.path(at: index, of: leaves)
       func isAccepted(
         leaf: ClientID? = nil, index other: Int? = nil, count newCount: Int? = nil,
-        path changed: [[UInt8]]? = nil, root newRoot: [UInt8]? = nil
+        path changed: MerklePath? = nil, root newRoot: [UInt8]? = nil
       ) -> Bool {
         MerkleTree.verify(
           leaf: leaf ?? leaves[index], index: other ?? index, count: newCount ?? count,
@@ -129,25 +129,25 @@ func clients(_ count: Int) -> [ClientID] {
       for other in -1...count where other != index { #expect(!isAccepted(index: other)) }
       #expect(!isAccepted(count: 0))
       #expect(!isAccepted(count: -1))
-      #expect(!isAccepted(path: path + [root]))
-      #expect(!isAccepted(path: Array(repeating: root, count: 33)))
+      #expect(!isAccepted(path: MerklePath(bytes: path.bytes + root)))
+      #expect(!isAccepted(path: MerklePath(bytes: Array(repeatElement(root, count: 33).joined()))))
       #expect(!isAccepted(root: Digest.sha256([])))
       #expect(!isAccepted(root: []))
       for place in path.indices {
-        var changed = path
-        changed[place][31] ^= 1
-        #expect(!isAccepted(path: changed))
-        changed[place] = []
-        #expect(!isAccepted(path: changed))
+        var changed = path.bytes
+        changed[place * 32 + 31] ^= 1
+        #expect(!isAccepted(path: MerklePath(bytes: changed)))
+        changed.removeSubrange(place * 32..<place * 32 + 32)
+        #expect(!isAccepted(path: MerklePath(bytes: changed)))
       }
-      if !path.isEmpty { #expect(!isAccepted(path: Array(path.dropLast()))) }
+      if !path.isEmpty { #expect(!isAccepted(path: MerklePath(bytes: path.bytes.dropLast()))) }
     }
   }
 
   @Test func aNodeIsNoLeaf() {
     // Without the two prefixes, the pair of hashes below the root would pass as a leaf's bytes.
     let tree = MerkleTree(leaves: clients(2))
-    let joined = tree.path(at: 1)[0] + tree.path(at: 0)[0]
+    let joined = tree.path(at: 1).bytes + tree.path(at: 0).bytes
     #expect(Digest.sha256(joined) != tree.root)
     #expect(Digest.sha256([1] + joined) == tree.root)
   }
@@ -155,6 +155,7 @@ func clients(_ count: Int) -> [ClientID] {
   /// The vector of docs/PROTOCOL.md.
   @Test func goldenRoot() {
     #expect(hex(MerkleTree(leaves: clients(3)).root) == ProtocolVector.root)
-    #expect(MerkleTree(leaves: clients(3)).path(at: 2).map { hex($0) } == ProtocolVector.path)
+    let path = MerkleTree(leaves: clients(3)).path(at: 2)
+    #expect(path.map { hex(Array($0)) } == ProtocolVector.path)
   }
 }

@@ -26,7 +26,7 @@ private struct Site {
   }
 
   func admit(
-    _ task: SignedTask? = nil, leaf: Int = 3, path: [[UInt8]]? = nil, keys: [PublicKey]? = nil,
+    _ task: SignedTask? = nil, leaf: Int = 3, path: MerklePath? = nil, keys: [PublicKey]? = nil,
     site other: SiteCode? = nil, client: ClientID? = nil,
     now: WallTime = start.adding(milliseconds: 1)
   ) throws(TaskRejection) -> TaskStatement {
@@ -36,6 +36,8 @@ private struct Site {
       client: client ?? leaves[leaf], now: now)
   }
 }
+
+private let noPath = MerklePath(bytes: [])
 
 @Suite struct TaskCheckTests {
   @Test func whatWasProvenOnceIsBelievedForTheSameBytesAndKeysOnly() throws {
@@ -169,7 +171,7 @@ private struct Site {
       try site.admit(leaf: 3, path: site.tree.path(at: 2))
     }
     #expect(throws: TaskRejection.notTarget) { try site.admit(client: site.leaves[0]) }
-    #expect(throws: TaskRejection.notTarget) { try site.admit(path: []) }
+    #expect(throws: TaskRejection.notTarget) { try site.admit(path: noPath) }
   }
 
   @Test func aSingleTargetNeedsNoPath() throws {
@@ -179,11 +181,11 @@ private struct Site {
     site.statement.targetRoot = MerkleTree(leaves: [only]).root
     let task = TaskSignature.sign(site.statement, with: site.key)
     _ = try TaskCheck.admit(
-      task: task, leafIndex: 0, path: [], keys: [site.key.publicKey], site: site.site,
+      task: task, leafIndex: 0, path: noPath, keys: [site.key.publicKey], site: site.site,
       client: only, now: start)
     #expect(throws: TaskRejection.notTarget) {
       try TaskCheck.admit(
-        task: task, leafIndex: 0, path: [], keys: [site.key.publicKey], site: site.site,
+        task: task, leafIndex: 0, path: noPath, keys: [site.key.publicKey], site: site.site,
         client: site.leaves[0], now: start)
     }
   }
@@ -192,7 +194,7 @@ private struct Site {
     var site = try Site()
     site.statement.targetCount = 0
     site.statement.targetRoot = MerkleTree(leaves: []).root
-    #expect(throws: TaskRejection.notTarget) { try site.admit(leaf: 0, path: []) }
+    #expect(throws: TaskRejection.notTarget) { try site.admit(leaf: 0, path: noPath) }
   }
 
   @Test func anyOfSeveralKeysWillDo() throws {
@@ -242,7 +244,7 @@ enum ProtocolVector {
     #expect(hex(signed.statement) == ProtocolVector.statement)
     #expect(hex(signed.signature) == ProtocolVector.signature)
     _ = try TaskCheck.admit(
-      task: signed, leafIndex: 2, path: ProtocolVector.path.map { bytes($0) },
+      task: signed, leafIndex: 2, path: MerklePath(bytes: bytes(ProtocolVector.path.joined())),
       keys: [key.publicKey], site: statement.site, client: leaves[2], now: start)
   }
 }

@@ -176,7 +176,7 @@ import Testing
         pushID: pushed.pushID, serverTime: pushed.serverTime, leafIndex: pushed.leafIndex,
         hashCount: pushed.path.count, into: &writer
       ) { writer in
-        for hash in pushed.path { writer.raw(hash) }
+        writer.raw(pushed.path.bytes)
       }
       #expect(writer.bytes == frame)
     }
@@ -184,7 +184,7 @@ import Testing
 
   @Test func singleTargetNeedsNoPath() throws {
     let frame = PushTemplate(task: pushed.task).frame(
-      pushID: 1, serverTime: clock, leafIndex: 0, path: [])
+      pushID: 1, serverTime: clock, leafIndex: 0, path: MerklePath(bytes: []))
     guard
       case .pushTask(let push) = try MessageCodec.decode(
         kind: frame[0], flags: frame[1], body: frame[4...])
@@ -199,7 +199,7 @@ import Testing
   @Test func pathIsCutAtItsLimit() throws {
     let frame = PushTemplate(task: pushed.task).frame(
       pushID: 1, serverTime: clock, leafIndex: 0,
-      path: Array(repeating: Array(repeating: 1, count: 32), count: 40))
+      path: MerklePath(bytes: Array(repeating: 1, count: 32 * 40)))
     guard
       case .pushTask(let push) = try MessageCodec.decode(
         kind: frame[0], flags: frame[1], body: frame[4...])

@@ -207,7 +207,7 @@ func randomMessage(_ index: Int, _ generator: inout Seeded) -> Message {
     return .pushTask(
       PushTask(
         pushID: number(), serverTime: moment, task: signed, leafIndex: number(),
-        path: (0..<hashes).map { _ in (0..<32).map { _ in number() } }))
+        path: MerklePath(bytes: (0..<hashes * 32).map { _ in number() })))
   case .taskAck: return .taskAck(TaskAck(pushID: number(), taskID: taskID))
   case .taskOutcome:
     let state = TaskState.allCases[Int.random(in: 2..<11, using: &generator)]

@@ -255,6 +255,7 @@ struct ReconnectIdentityTests {
   func extremes() throws {
     let stage = try DeskStage()
     let key = try #require(stage.desk.keys.keys.first)
+    let cipher = try #require(IdentityCipher())
     let edges: [Int64] = [.min, .min + 1, -1, 0, 1, stage.now, .max - 1, .max]
     for notAfter in edges {
       for expiry in edges {
@@ -266,7 +267,7 @@ struct ReconnectIdentityTests {
             key.derived.seal(
               claims.bytes,
               beside: ReconnectIdentity.associatedData(
-                keyNumber: key.number, audience: Array("P01".utf8))))
+                keyNumber: key.number, audience: Array("P01".utf8)), using: cipher))
           let text = ReconnectIdentity(
             keyNumber: key.number, nonce: sealed.nonce, sealed: sealed.sealed
           ).text

@@ -123,11 +123,11 @@ public final class PolicyDownload: Sendable {
       statement.count <= Limits.statementBytesMax, let path = value["path"]
     else { return nil }
     let hashes = path.elements.compactMap { $0.text.flatMap { Base64.decode($0) } }
-    guard hashes.count <= Limits.merklePathMax, hashes.allSatisfy({ $0.count == 32 }),
+    guard hashes.count <= Limits.merklePathMax, let way = MerklePath(hashes),
       let decoded = try? TaskStatement(decoding: statement),
       ClientAction(rawValue: decoded.actionCode)?.travelsByPolicy == true
     else { return nil }
     return PolicyTask(
-      task: SignedTask(statement: statement, signature: signature), leafIndex: leaf, path: hashes)
+      task: SignedTask(statement: statement, signature: signature), leafIndex: leaf, path: way)
   }
 }

@@ -46,10 +46,10 @@ public struct PolicyTask: Equatable, Sendable {
   /// This client's leaf.
   public var leafIndex: UInt32
   /// The Merkle path.
-  public var path: [[UInt8]]
+  public var path: MerklePath
 
   /// Joins the parts.
-  public init(task: SignedTask, leafIndex: UInt32, path: [[UInt8]]) {
+  public init(task: SignedTask, leafIndex: UInt32, path: MerklePath) {
     self.task = task
     self.leafIndex = leafIndex
     self.path = path

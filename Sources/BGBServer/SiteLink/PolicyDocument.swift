@@ -41,7 +41,8 @@ enum PolicyDocument {
   ) -> String? {
     guard let leaf = targets.firstIndex(where: { $0.clientID == client }) else { return nil }
     let tree = MerkleTree(leaves: targets.map(\.clientID))
-    let path = tree.path(at: leaf).map { "\"" + Base64.encode($0) + "\"" }.joined(separator: ",")
+    let hashes = tree.path(at: leaf).map { "\"" + Base64.encode($0) + "\"" }
+    let path = hashes.joined(separator: ",")
     return "{\"statement\":\"\(Base64.encode(record.signed.statement))\","
       + "\"signature\":\"\(Base64.encode(record.signed.signature))\","
       + "\"leafIndex\":\(leaf),\"path\":[\(path)]}"

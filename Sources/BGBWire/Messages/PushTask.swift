@@ -23,9 +23,7 @@ extension PushTask {
     leafIndex = try reader.integer()
     let count = Int(try reader.integer(UInt8.self))
     guard count <= Limits.merklePathMax else { throw .tooLong }
-    path = []
-    path.reserveCapacity(count)
-    for _ in 0..<count { path.append(Array(try reader.raw(Limits.hashBytes))) }
+    path = MerklePath(bytes: try reader.raw(count * Limits.hashBytes))
   }
 }
 
@@ -36,13 +34,10 @@ extension ByteWriter {
     block(task.signature.count == Limits.signatureBytes ? task.signature : [])
   }
 
-  fileprivate mutating func merklePath(_ path: [[UInt8]]) {
-    let hashes = path.prefix(Limits.merklePathMax)
-    integer(UInt8(truncatingIfNeeded: hashes.count))
-    for hash in hashes {
-      assert(hash.count == Limits.hashBytes, "a hash of a Merkle path is a SHA-256")
-      raw(hash)
-    }
+  fileprivate mutating func merklePath(_ path: MerklePath) {
+    let count = min(path.count, Limits.merklePathMax)
+    integer(UInt8(truncatingIfNeeded: count))
+    raw(path.bytes.prefix(count * Limits.hashBytes))
   }
 }
 
@@ -59,7 +54,7 @@ public struct PushTemplate: Sendable {
 
   /// The whole frame for one target.
   public func frame(
-    pushID: UInt64, serverTime: WallTime, leafIndex: UInt32, path: [[UInt8]]
+    pushID: UInt64, serverTime: WallTime, leafIndex: UInt32, path: MerklePath
   ) -> [UInt8] {
     var writer = ByteWriter(capacity: shared.count + 32 + path.count * Limits.hashBytes)
     writer.frame(.pushTask) { writer in

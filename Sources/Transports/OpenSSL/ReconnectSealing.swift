@@ -28,16 +28,48 @@ struct ReconnectSecrets: Equatable {
   }
 
   /// Seals; answers a fresh nonce, and the sealed bytes with the tag behind them.
-  func seal(_ bytes: [UInt8], beside associated: [UInt8]) -> (nonce: [UInt8], sealed: [UInt8])? {
+  func seal(
+    _ bytes: [UInt8], beside associated: [UInt8], using cipher: IdentityCipher
+  ) -> (nonce: [UInt8], sealed: [UInt8])? {
+    cipher.seal(bytes, beside: associated, key: sealKey)
+  }
+
+  /// Opens what ``seal(_:beside:using:)`` made; nil for anything else.
+  func open(
+    _ sealed: [UInt8], nonce: [UInt8], beside associated: [UInt8], using cipher: IdentityCipher
+  ) -> [UInt8]? {
+    cipher.open(sealed, nonce: nonce, beside: associated, key: sealKey)
+  }
+}
+
+/// AES-256-GCM with one context that is keyed anew for each identity: to look the algorithm up and
+/// to make a context takes longer than to seal.
+///
+/// `@safe`: the context is made and freed here alone, and every length is checked before a call.
+@safe
+final class IdentityCipher {
+  private let context: OpaquePointer
+
+  /// Fetches the algorithm; nil if OpenSSL does not have it.
+  init?() {
+    guard let cipher = unsafe EVP_CIPHER_fetch(nil, "AES-256-GCM", nil) else { return nil }
+    defer { unsafe EVP_CIPHER_free(cipher) }
+    guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
+    unsafe self.context = context
+    guard unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, 1, nil) == 1 else { return nil }
+  }
+
+  deinit { unsafe EVP_CIPHER_CTX_free(context) }
+
+  fileprivate func seal(
+    _ bytes: [UInt8], beside associated: [UInt8], key: [UInt8]
+  ) -> (nonce: [UInt8], sealed: [UInt8])? {
     var nonce = [UInt8](repeating: 0, count: ReconnectIdentity.nonceBytes)
-    guard unsafe RAND_bytes(&nonce, Int32(nonce.count)) == 1,
-      let context = unsafe EVP_CIPHER_CTX_new()
-    else { return nil }
-    defer { unsafe EVP_CIPHER_CTX_free(context) }
     var sealed = [UInt8](repeating: 0, count: bytes.count)
     var tag = [UInt8](repeating: 0, count: ReconnectIdentity.tagBytes)
     var count: Int32 = 0
-    guard unsafe EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), nil, sealKey, nonce) == 1,
+    guard key.count == 32, unsafe RAND_bytes(&nonce, Int32(nonce.count)) == 1,
+      unsafe EVP_CipherInit_ex2(context, nil, key, nonce, 1, nil) == 1,
       unsafe EVP_EncryptUpdate(context, nil, &count, associated, Int32(associated.count)) == 1,
       unsafe EVP_EncryptUpdate(context, &sealed, &count, bytes, Int32(bytes.count)) == 1,
       unsafe EVP_EncryptFinal_ex(context, nil, &count) == 1,
@@ -46,18 +78,18 @@ struct ReconnectSecrets: Equatable {
     return (nonce, sealed + tag)
   }
 
-  /// Opens what ``seal(_:beside:)`` made; nil for anything else.
-  func open(_ sealed: [UInt8], nonce: [UInt8], beside associated: [UInt8]) -> [UInt8]? {
+  fileprivate func open(
+    _ sealed: [UInt8], nonce: [UInt8], beside associated: [UInt8], key: [UInt8]
+  ) -> [UInt8]? {
     let tagBytes = ReconnectIdentity.tagBytes
-    guard sealed.count >= tagBytes, nonce.count == ReconnectIdentity.nonceBytes,
-      let context = unsafe EVP_CIPHER_CTX_new()
+    guard key.count == 32, sealed.count >= tagBytes,
+      nonce.count == ReconnectIdentity.nonceBytes
     else { return nil }
-    defer { unsafe EVP_CIPHER_CTX_free(context) }
     var tag = Array(sealed.suffix(tagBytes))
     let body = Array(sealed.dropLast(tagBytes))
     var bytes = [UInt8](repeating: 0, count: body.count)
     var count: Int32 = 0
-    guard unsafe EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), nil, sealKey, nonce) == 1,
+    guard unsafe EVP_CipherInit_ex2(context, nil, key, nonce, 0, nil) == 1,
       unsafe EVP_DecryptUpdate(context, nil, &count, associated, Int32(associated.count)) == 1,
       unsafe EVP_DecryptUpdate(context, &bytes, &count, body, Int32(body.count)) == 1,
       unsafe EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(tagBytes), &tag) == 1,
@@ -66,6 +98,9 @@ struct ReconnectSecrets: Equatable {
     return bytes
   }
 }
+
+@available(*, unavailable)
+extension IdentityCipher: Sendable {}
 
 /// Makes a key from OpenSSL's random generator.
 func freshReconnectKey(now: Int64) throws(TLSSetupError) -> ReconnectKey {

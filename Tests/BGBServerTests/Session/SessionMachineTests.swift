@@ -26,7 +26,7 @@ struct SessionMachineTests {
       .pushTask(
         PushTask(
           pushID: 1, serverTime: Sample.start, task: SignedTask(statement: [], signature: []),
-          leafIndex: 0, path: []))
+          leafIndex: 0, path: MerklePath(bytes: [])))
     case .taskAck: .taskAck(TaskAck(pushID: 1, taskID: task))
     case .taskOutcome:
       .taskOutcome(
