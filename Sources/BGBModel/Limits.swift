@@ -124,8 +124,9 @@ public enum Limits {
   public static let userTimeoutMilliseconds: UInt32 = 20_000
   /// Output that does not shrink for this long ends the connection: the slow reader's deadline.
   public static let writeDeadlineMilliseconds: UInt64 = 20_000
-  /// After a crash of the server, agents spread their reconnects over this window by default.
-  public static let crashWindowSeconds: UInt32 = 60
+  /// After a crash of the server, agents spread their reconnects over this window by default: with
+  /// the seconds in which the server starts again, nearly all are back within a minute.
+  public static let crashWindowSeconds: UInt32 = 50
 
   // MARK: Workers
 

@@ -160,7 +160,7 @@ struct ServerSettings: DescribedSettings {
       SettingDescription(
         "outcome-period", "duration", default: "10s", "How often task-status reports are written."),
       SettingDescription(
-        "crash-window", "duration", default: "60s",
+        "crash-window", "duration", default: "50s",
         "Over how long agents spread their return after a crash of this server."),
       SettingDescription(
         "workers", "number", default: "1",

@@ -1,12 +1,13 @@
 // A library context of OpenSSL that knows only what TLS between our own programs needs.
 //
 // OpenSSL 3.0 finds out how to read a certificate's public key by asking all of some forty decoders
-// and twenty key managers, by name, for every certificate; and it derives each of a handshake's
-// twenty secrets through layers that allocate. Here stands a provider that passes on the default
-// provider's algorithms, but of the decoders only those of keys that certificates may hold, of the
-// key managers only those of TLS 1.3 (X25519's with a faster way to a key pair), and TLS13-KDF in a
-// shape that allocates nothing within. Every cipher, signature and key exchange is the default
-// provider's own.
+// and twenty key managers, by name, for every certificate; it derives each of a handshake's twenty
+// secrets through layers that allocate; and it walks over all names that it knows for each context
+// of a key. Here stands a provider that passes on the default provider's algorithms, but of ciphers
+// and digests only those of TLS, of decoders those of keys that certificates may hold, of key
+// managers those of TLS 1.3 (X25519's with a faster way to a key pair), and TLS13-KDF in a shape
+// that allocates nothing within. Every cipher, signature and key exchange is the default provider's
+// own.
 //
 // The default provider is loaded into a context of its own, which is never freed: what is passed
 // on points into it.
@@ -25,6 +26,8 @@
 enum { ALGORITHMS_MAX = 64 };
 
 static OSSL_PROVIDER *whole;
+static OSSL_ALGORITHM ciphers[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM digests[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM decoders[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM managers[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM derivations[ALGORITHMS_MAX + 1];
@@ -36,6 +39,19 @@ static int is_named(const OSSL_ALGORITHM *algorithm, const char *const *names) {
       return 1;
   }
   return 0;
+}
+
+// Of the suites that TLSOptions names, and of the random generator.
+static int is_kept_cipher(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305",
+                                      "AES-256-CTR", "AES-256-ECB", NULL};
+  return is_named(algorithm, names);
+}
+
+// MD5 and SHA-1 are used for nothing, but libssl does not begin without them.
+static int is_kept_digest(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"SHA2-256", "SHA2-384", "SHA2-512", "SHA1", "MD5", NULL};
+  return is_named(algorithm, names);
 }
 
 static int is_kept_decoder(const OSSL_ALGORITHM *algorithm) {
@@ -98,6 +114,8 @@ static void hasten_x25519(OSSL_LIB_CTX *base) {
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) {
   (void)context;
   switch (operation) {
+    case OSSL_OP_CIPHER: *no_cache = 0; return ciphers;
+    case OSSL_OP_DIGEST: *no_cache = 0; return digests;
     case OSSL_OP_DECODER: *no_cache = 0; return decoders;
     case OSSL_OP_KEYMGMT: *no_cache = 0; return managers;
     case OSSL_OP_KDF: *no_cache = 0; return derivations;
@@ -138,7 +156,9 @@ static void make(void) {
   whole = OSSL_PROVIDER_load(base, "default");
   if (whole == NULL) goto failed;
   derivations[0] = narrow_tls13_kdf;
-  if (!sieve(OSSL_OP_DECODER, is_kept_decoder, decoders, 0) ||
+  if (!sieve(OSSL_OP_CIPHER, is_kept_cipher, ciphers, 0) ||
+      !sieve(OSSL_OP_DIGEST, is_kept_digest, digests, 0) ||
+      !sieve(OSSL_OP_DECODER, is_kept_decoder, decoders, 0) ||
       !sieve(OSSL_OP_KEYMGMT, is_kept_manager, managers, 0) ||
       !sieve(OSSL_OP_KDF, is_other_derivation, derivations, 1))
     goto failed;

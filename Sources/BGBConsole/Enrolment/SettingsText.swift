@@ -30,7 +30,7 @@ enum SettingsText {
     # poll-length: 5m
     # presence-period: 5m
     # outcome-period: 10s
-    # crash-window: 60s
+    # crash-window: 50s
     # connections-max: 18000       # of each worker
     log:
       file: logs/BGBServer.log
