@@ -19,6 +19,7 @@ public struct MerklePath: Hashable, Sendable {
 }
 
 extension MerklePath: RandomAccessCollection {
+  /// The place of the leaf's sibling.
   public var startIndex: Int { 0 }
   /// How many hashes there are.
   public var endIndex: Int { bytes.count / Limits.hashBytes }

@@ -20,7 +20,8 @@ let task = TaskID(Bits128(high: 0xfedc_ba98_7654_4321, low: 0x8fed_cba9_8765_432
 let pushed = PushTask(
   pushID: 9, serverTime: clock,
   task: SignedTask(statement: Array(1...12), signature: Array(repeating: 0x5a, count: 64)),
-  leafIndex: 2, path: MerklePath(
+  leafIndex: 2,
+  path: MerklePath(
     bytes: Array(repeating: 0xa1, count: 32) + Array(repeating: 0xb2, count: 32)))
 
 let samples: [WireSample] = [
