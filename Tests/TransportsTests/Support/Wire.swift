@@ -115,8 +115,15 @@ final class Wire {
   }
 
   /// Closes the wire's side of the server's socket: the server sees the stream end.
-  func cutServer() { serverEnd = nil }
+  func cutServer() { Wire.cut(&serverEnd) }
 
   /// Closes the wire's side of the client's socket.
-  func cutClient() { clientEnd = nil }
+  func cutClient() { Wire.cut(&clientEnd) }
+
+  /// Shut down and closed: closing alone says nothing to the peer while a child process that other
+  /// tests are starting holds a copy.
+  private static func cut(_ end: inout Descriptor?) {
+    if let raw = end?.raw { shutdown(raw, Int32(SHUT_RDWR)) }
+    end = nil
+  }
 }
