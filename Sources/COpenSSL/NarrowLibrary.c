@@ -86,9 +86,9 @@ static int sieve(
   return count > 0;
 }
 
-static OSSL_ALGORITHM *find(OSSL_ALGORITHM *all, const char *name) {
+static const OSSL_ALGORITHM *find(const OSSL_ALGORITHM *all, const char *name) {
   const char *const names[] = {name, NULL};
-  for (; all->algorithm_names != NULL; all++) {
+  for (; all != NULL && all->algorithm_names != NULL; all++) {
     if (is_named(all, names)) return all;
   }
   return NULL;
@@ -97,18 +97,14 @@ static OSSL_ALGORITHM *find(OSSL_ALGORITHM *all, const char *name) {
 /// Replaces how key pairs of X25519 are made, where the default provider has what that takes.
 static void hasten_x25519(OSSL_LIB_CTX *base) {
   int no_cache = 0;
+  const OSSL_ALGORITHM *manager = find(managers, "X25519");
   const OSSL_ALGORITHM *exchange =
-      OSSL_PROVIDER_query_operation(whole, OSSL_OP_KEYEXCH, &no_cache);
-  OSSL_ALGORITHM *manager = find(managers, "X25519");
-  const char *const names[] = {"X25519", NULL};
-  for (; exchange != NULL && exchange->algorithm_names != NULL; exchange++) {
-    if (manager == NULL || !is_named(exchange, names)) continue;
-    const OSSL_DISPATCH *faster = narrow_x25519(
-        base, OSSL_PROVIDER_get0_provider_ctx(whole), manager->implementation,
-        exchange->implementation);
-    if (faster != NULL) manager->implementation = faster;
-    return;
-  }
+      find(OSSL_PROVIDER_query_operation(whole, OSSL_OP_KEYEXCH, &no_cache), "X25519");
+  if (manager == NULL || exchange == NULL) return;
+  const OSSL_DISPATCH *faster = narrow_x25519(
+      base, OSSL_PROVIDER_get0_provider_ctx(whole), manager->implementation,
+      exchange->implementation);
+  if (faster != NULL) managers[manager - managers].implementation = faster;
 }
 
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) {

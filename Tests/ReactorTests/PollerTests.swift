@@ -67,14 +67,20 @@ import Testing
     #expect(throws: Errno.exists) { try poller.add(pair.client.raw, .bell, .readable) }
   }
 
-  @Test func whatDoesNotFitIsReportedByTheNextWait() throws {
-    let poller = try Poller()
-    let ready = ReadyList(capacity: 2)
-    let bells = try (0..<5).map { _ in try Bell() }
+  /// Bells that ring and are watched, each under its place as the token's index.
+  private func ringingBells(_ count: Int, on poller: Poller) throws -> [Bell] {
+    let bells = try (0..<count).map { _ in try Bell() }
     for (index, bell) in bells.enumerated() {
       bell.ring()
       try poller.add(bell.fd, Token(generation: 1, index: UInt32(index)), .readable)
     }
+    return bells
+  }
+
+  @Test func whatDoesNotFitIsReportedByTheNextWait() throws {
+    let poller = try Poller()
+    let ready = ReadyList(capacity: 2)
+    let bells = try ringingBells(5, on: poller)
     var seen: Set<UInt32> = []
     for _ in 0..<3 {
       let count = try poller.wait(into: ready, timeoutMilliseconds: 0)
@@ -91,11 +97,9 @@ import Testing
   @Test func whoeverWasReportedStandsBehindTheOthers() throws {
     let poller = try Poller()
     let ready = ReadyList(capacity: 8)
-    let bells = try (0..<5).map { _ in try Bell() }
-    for (index, bell) in bells.enumerated() {
-      bell.ring()
-      try poller.add(bell.fd, Token(generation: 1, index: UInt32(index)), .readable)
-    }
+    // Held, for a bell that is let go of is closed.
+    let bells = try ringingBells(5, on: poller)
+    defer { withExtendedLifetime(bells) {} }
     // All of them go on ringing: a small wait must not find the same two each time.
     var seen: Set<UInt32> = []
     for _ in 0..<3 {
