@@ -102,7 +102,7 @@ struct Server {
       watch.run(from: registration)
     }
     let addresses = shard.listeners.map { "\($0.role) \($0.listener.boundAddress)" }
-    let post = worker == nil ? nil : try WorkerPost(in: shard.loop.poller)
+    let post = worker == nil ? nil : try WorkerPost(in: shard.loop)
     if let post { post.announce(addresses, shard.loop.poller) } else { announce(addresses) }
     tell(.started, "Notification server \(settings.name) started.", siteBox)
     for entry in shard.listeners where entry.role == .agent {
@@ -127,6 +127,7 @@ struct Server {
     _ shard: Shard, _ signals: borrowing SignalDescriptor, _ post: WorkerPost?
   ) throws(Errno) {
     try shard.loop.poller.add(signals.fd, .signals, .readable)
+    try shard.loop.hurry(for: signals.fd)
     while shard.life != .done {
       try shard.turn()
       if let post { attend(post, shard) }

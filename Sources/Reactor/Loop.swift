@@ -35,8 +35,13 @@ public final class Loop {
   public private(set) var turns: UInt64 = 0
   /// How many waits were preceded by a pause, for events to gather.
   public private(set) var gatherings: UInt64 = 0
+  /// How many waits were preceded by a pause for company.
+  public private(set) var pauses: UInt64 = 0
   private let mayGather: Bool
   private var moderation = WakeModeration()
+  /// What ends a pause for company, and room for its news, which the wait behind it tells.
+  private let urgent: Poller
+  private let urgentReady = ReadyList(capacity: 1)
 
   /// Makes a loop with no descriptors and no timers.
   ///
@@ -51,10 +56,14 @@ public final class Loop {
     self.sleepMaximumMilliseconds = sleepMaximumMilliseconds
     self.mayGather = mayGather && time.passesByItself
     poller = try Poller()
+    urgent = try Poller()
     ready = ReadyList(capacity: readyCapacity)
     now = time.now()
     wheel = TimerWheel(now: now, reserving: timerCapacity)
   }
+
+  /// Lets news of a watched descriptor end a pause for company; closing its last copy undoes it.
+  public func hurry(for fd: Int32) throws(Errno) { try urgent.add(fd, .bell, .readable) }
 
   /// Begins a turn: waits for readiness or for the next timer, samples the time, says how many are
   /// ready.
@@ -62,8 +71,15 @@ public final class Loop {
   /// Pass false while anything is left to do that no descriptor will announce (bytes inside
   /// OpenSSL, an unfinished batch): the wait then only looks. With `atMost` it reports no more than
   /// so many, for turns that shall be short: the kernel tells of the others next, in their turn.
-  public func wait(maySleep: Bool, atMost: Int = .max) throws(Errno) -> Int {
-    if mayGather, maySleep, moderation.gathers {
+  /// With `companyMilliseconds` a wait that may sleep first lets as much time pass for news to come
+  /// together, timers with them; news of those whom the loop hurries for end that at once.
+  public func wait(
+    maySleep: Bool, atMost: Int = .max, companyMilliseconds: Int32 = 0
+  ) throws(Errno) -> Int {
+    if companyMilliseconds > 0, maySleep, time.passesByItself {
+      pauses &+= 1
+      _ = try urgent.wait(into: urgentReady, timeoutMilliseconds: companyMilliseconds)
+    } else if mayGather, maySleep, moderation.gathers {
       gatherings &+= 1
       KernelThread.pause(microseconds: WakeModeration.microseconds)
     }

@@ -111,4 +111,31 @@ import Testing
     thread.join()
     #expect(loop.sleepMilliseconds(maySleep: true) > 0)
   }
+
+  @Test func companyIsWaitedForUnlessSomebodyIsInAHurry() throws {
+    let loop = try Loop()
+    let (patient, hurried) = (try Bell(), try Bell())
+    try loop.poller.add(patient.fd, .bell, .readable)
+    try loop.poller.add(hurried.fd, .signals, .readable)
+    try loop.hurry(for: hurried.fd)
+    let began = loop.time.now()
+    patient.ring()
+    #expect(try loop.wait(maySleep: true, companyMilliseconds: 30) == 1)
+    #expect(loop.now.since(began) >= 30)
+    #expect(loop.pauses == 1)
+    // Hurried, the longest pause ends at once, or this test never does.
+    hurried.ring()
+    #expect(try loop.wait(maySleep: true, companyMilliseconds: .max) == 2)
+    // Work in hand waits for nobody.
+    hurried.silence()
+    #expect(try loop.wait(maySleep: false, companyMilliseconds: .max) == 1)
+    #expect(loop.pauses == 2)
+  }
+
+  @Test func aManualClockWaitsForNoCompany() throws {
+    let time = ManualTime()
+    let loop = try Loop(time: time.source)
+    #expect(try loop.wait(maySleep: true, companyMilliseconds: .max) == 0)
+    #expect(loop.pauses == 0)
+  }
 }

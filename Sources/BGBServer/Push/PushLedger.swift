@@ -5,6 +5,7 @@
 import BGBModel
 import BGBSigning
 import BGBWire
+import Reactor
 import SiteDatabase
 
 /// One push to make.
@@ -148,11 +149,12 @@ struct PushLedger {
   }
 
   /// Goes on with the first round of each task, oldest first: looks at no more than `lookMax`
-  /// targets and returns no more than `pushMax` orders to clients that are online.
+  /// targets and returns no more than `pushMax` orders, each with the connection that `connection`
+  /// knows of a client that is online.
   mutating func fanOut(
-    at now: WallTime, lookMax: Int, pushMax: Int, isOnline: (ClientID) -> Bool
-  ) -> [PushOrder] {
-    var orders: [PushOrder] = []
+    at now: WallTime, lookMax: Int, pushMax: Int, connection: (ClientID) -> Token?
+  ) -> [(order: PushOrder, connection: Token)] {
+    var orders: [(order: PushOrder, connection: Token)] = []
     var looks = lookMax
     for taskID in order {
       guard looks > 0, orders.count < pushMax else { break }
@@ -163,9 +165,9 @@ struct PushLedger {
         let leaf = task.cursor
         task.cursor += 1
         looks -= 1
-        guard task.states[leaf] == .queued, isOnline(task.plan.clients[leaf]) else { continue }
-        orders.append(
-          PushOrder(taskID: taskID, leaf: leaf, clientID: task.plan.clients[leaf]))
+        let clientID = task.plan.clients[leaf]
+        guard task.states[leaf] == .queued, let token = connection(clientID) else { continue }
+        orders.append((PushOrder(taskID: taskID, leaf: leaf, clientID: clientID), token))
         if rate > 0 {
           // One thousandth of a second is the clock's grain, so faster rates push several per
           // grain.

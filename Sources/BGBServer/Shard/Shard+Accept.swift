@@ -35,6 +35,7 @@ extension Shard {
     _ descriptor: consuming Descriptor, _ address: SocketAddress, _ role: ConnectionRole
   ) {
     let fd = descriptor.raw
+    lull.stir(at: loop.now)
     // Options that a socket without them would still work with: a failure is not worth a refusal.
     try? StreamSocket.setNoDelay(fd)
     try? StreamSocket.setUserTimeout(fd, milliseconds: Int32(Limits.userTimeoutMilliseconds))

@@ -10,6 +10,7 @@ import Transports
 extension Shard {
   /// Collects bytes of an HTTP peer and works on the requests that are complete.
   func takeRequests(_ connection: Connection) {
+    lull.stir(at: loop.now)
     let wasEmpty = connection.requests?.isEmpty ?? true
     connection.requests?.append(scratch.bytes)
     // A request that begins while a poll is held has a deadline of its own from here.

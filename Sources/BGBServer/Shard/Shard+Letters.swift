@@ -10,7 +10,8 @@ import Transports
 extension Shard {
   /// Works on every letter that has come.
   func readLetters() {
-    mailbox.takeAll(into: &letters)
+    guard mailbox.takeAll(into: &letters) > 0 else { return }
+    lull.stir(at: loop.now)
     for letter in letters { read(letter) }
     // The loop may sleep long, and what a letter holds is read.
     letters.removeAll(keepingCapacity: true)

@@ -30,11 +30,9 @@ extension Shard {
     let now = wallNow
     let orders = ledger.fanOut(
       at: now, lookMax: settings.looksPerRound, pushMax: settings.pushesPerRound
-    ) { registry.token(of: $0) != nil }
-    for order in orders {
-      guard let token = registry.token(of: order.clientID), let connection = connections[token]
-      else { continue }
-      push(order, connection)
+    ) { registry.token(of: $0) }
+    for (order, token) in orders {
+      if let connection = connections[token] { push(order, connection) }
     }
     if let next = ledger.nextPush(at: now), !isOwnArmed(.pacedPush) {
       // Another task may be due before this one: none waits longer than a second for its turn.
@@ -49,9 +47,9 @@ extension Shard {
       connection.waitingOrders.append(order)
       return
     }
-    pushFrame.clear()
-    guard ledger.write(order, pushID: lastPushID &+ 1, at: wallNow, into: &pushFrame),
-      sendFrame(pushFrame.bytes, connection)
+    frame.clear()
+    guard ledger.write(order, pushID: lastPushID &+ 1, at: wallNow, into: &frame),
+      sendFrame(frame.bytes, connection)
     else { return }
     lastPushID &+= 1
     connection.unacknowledged += 1

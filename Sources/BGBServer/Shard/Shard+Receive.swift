@@ -58,11 +58,15 @@ extension Shard {
   }
 
   private func handle(_ message: Message, _ connection: Connection) {
-    switch connection.session.receive(message) {
+    let step = connection.session.receive(message)
+    if case .answerKeepAlive = step {} else { lull.stir(at: loop.now) }
+    switch step {
     case .admit(let signIn): admit(signIn, connection)
     case .answerKeepAlive:
       counters.keepAlives &+= 1
-      send(.keepAlive(KeepAlive(clock: wallNow)), connection)
+      frame.clear()
+      MessageCodec.encode(.keepAlive(KeepAlive(clock: wallNow)), into: &frame)
+      sendFrame(frame.bytes, connection)
       renewReconnect(connection)
     case .acknowledged(let ack): acknowledged(ack, connection)
     case .outcome(let report): outcome(report, connection)

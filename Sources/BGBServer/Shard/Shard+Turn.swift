@@ -10,7 +10,9 @@ extension Shard {
   /// The order matters where a reason stands beside it.
   func turn() throws(Errno) {
     let ready = try loop.wait(
-      maySleep: !hasWorkInHand, atMost: isPushing ? settings.eventsWhilePushing : .max)
+      maySleep: !hasWorkInHand, atMost: isPushing ? settings.eventsWhilePushing : .max,
+      companyMilliseconds: companyMilliseconds)
+    lull.note(events: ready, at: loop.now)
     handshakes.beginTurn()
     // Before anything is judged by the clock, which it follows.
     if loop.now >= houseDue { keepHouse() }
@@ -42,6 +44,11 @@ extension Shard {
   var hasWorkInHand: Bool {
     !leftovers.isEmpty || canContinueHandshakes || !dirty.isEmpty || !condemned.isEmpty
       || isPushing
+  }
+
+  /// How long the next wait lets news come together.
+  var companyMilliseconds: Int32 {
+    life == .serving && newcomers == 0 ? lull.pauseMilliseconds(at: loop.now) : 0
   }
 
   private func serve(_ token: Token, _ readiness: Readiness) {

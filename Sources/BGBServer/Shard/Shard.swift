@@ -92,10 +92,10 @@ final class Shard {
 
   var registry = ClientRegistry()
   var ledger = PushLedger()
-  /// Where a confirmation is put together; a frame may wait in `pushFrame` behind it.
+  /// Where a confirmation is put together; a frame may wait in `frame` behind it.
   var smallFrame = ByteWriter(capacity: 64)
-  /// Where the frame of a push is put together, one after the other.
-  var pushFrame = ByteWriter(capacity: 1_024)
+  /// Where the frames of pushes and answers to keep-alives are put together, one after the other.
+  var frame = ByteWriter(capacity: 1_024)
   var denied: Set<ClientID> = []
   var lastSession: UInt64 = 0
   var lastPushID: UInt64 = 0
@@ -106,6 +106,7 @@ final class Shard {
   var reports: ReportDesk
   var counters = ShardCounters()
   var memoryTide = MemoryTide()
+  var lull = Lull()
   /// From when on a turn that has begun anyway keeps house.
   var houseDue = Ticks.zero
   /// Moments from which the periods of reports are counted.
@@ -147,8 +148,10 @@ final class Shard {
     reports = ReportDesk(identity: identity)
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
+    try loop.hurry(for: mailbox.bell.fd)
     for (number, entry) in listeners.enumerated() {
       try loop.poller.add(entry.listener.fd, ShardListener.token(number), .readable)
+      try loop.hurry(for: entry.listener.fd)
     }
     armOwnTimers()
   }

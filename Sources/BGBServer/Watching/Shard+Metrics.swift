@@ -87,6 +87,7 @@ extension Shard {
     let stale = connections.stale
     count("stale_events", "Events for connections gone.", stale.freed &+ stale.reused)
     count("turns", "Turns of the loop.", loop.turns)
+    count("company_pauses", "Pauses in which keep-alives came together.", loop.pauses)
     return text
   }
 }

@@ -14,8 +14,10 @@ final class WorkerPost {
   private(set) var isAlone = false
 
   /// Takes over what was inherited.
-  init(in poller: Poller) throws(Errno) {
-    link = try WorkerLink(try ChildProcess.inheritedLink(), WorkerLink.upward, in: poller)
+  init(in loop: Loop) throws(Errno) {
+    let inherited = try ChildProcess.inheritedLink()
+    try loop.hurry(for: inherited.raw)
+    link = try WorkerLink(inherited, WorkerLink.upward, in: loop.poller)
   }
 
   /// Says where this worker listens.

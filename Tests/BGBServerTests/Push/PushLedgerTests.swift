@@ -1,6 +1,7 @@
 // Whom to push to and when: the first round, the re-push, the one-hour rule to the millisecond.
 
 import BGBModel
+import Reactor
 import Testing
 
 @testable import BGBServer
@@ -10,6 +11,11 @@ struct PushLedgerTests {
 
   private func everyone(_: ClientID) -> Bool { true }
 
+  /// The connection of a client that is online.
+  private func token(_ client: ClientID) -> Token {
+    Token(generation: 7, index: UInt32(truncatingIfNeeded: client.bits.low))
+  }
+
   private func after(_ milliseconds: Int64) -> WallTime { start.adding(milliseconds: milliseconds) }
 
   /// Takes all orders of the first round in turns of a few looks.
@@ -18,10 +24,15 @@ struct PushLedgerTests {
   ) -> [PushOrder] {
     var all: [PushOrder] = []
     while ledger.hasFanOutWork(at: now) {
-      let orders = ledger.fanOut(at: now, lookMax: 7, pushMax: 3, isOnline: isOnline)
+      let orders = ledger.fanOut(at: now, lookMax: 7, pushMax: 3) { client in
+        isOnline(client) ? token(client) : nil
+      }
       #expect(orders.count <= 3)
-      all += orders
-      for order in orders { ledger.pushed(order) }
+      for (order, connection) in orders {
+        #expect(connection == token(order.clientID))
+        ledger.pushed(order)
+        all.append(order)
+      }
     }
     return all
   }
@@ -51,7 +62,7 @@ struct PushLedgerTests {
     _ = ledger.add(try Sample.plan(targets: 1))
     let now = after(Sample.hour + offset)
     #expect(ledger.ordersForArrival(of: Sample.client(1), at: now).count == expected)
-    let orders = ledger.fanOut(at: now, lookMax: 10, pushMax: 10, isOnline: everyone)
+    let orders = ledger.fanOut(at: now, lookMax: 10, pushMax: 10, connection: token)
     #expect(orders.count == expected)
   }
 
@@ -148,8 +159,8 @@ struct PushLedgerTests {
     var pushed = 0
     var now = start
     for _ in 0..<30 {
-      let orders = ledger.fanOut(at: now, lookMax: 1000, pushMax: 1000, isOnline: everyone)
-      for order in orders { ledger.pushed(order) }
+      let orders = ledger.fanOut(at: now, lookMax: 1000, pushMax: 1000, connection: token)
+      for (order, _) in orders { ledger.pushed(order) }
       pushed += orders.count
       now = now.adding(milliseconds: 100)
     }
