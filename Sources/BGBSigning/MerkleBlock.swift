@@ -26,7 +26,7 @@ public final class MerkleBlock {
     at index: Int, of leaves: [ClientID], key: UInt64, into writer: inout ByteWriter
   ) {
     let start = (index >> MerkleTree.droppedLevels) << MerkleTree.droppedLevels
-    let count = min(leaves.count - start, MerkleBlock.leavesMax)
+    let count = MerkleBlock.count(from: start, of: leaves)
     if first != start || self.key != key {
       fill(leaves, start, count)
       (first, self.key) = (start, key)
@@ -46,8 +46,24 @@ public final class MerkleBlock {
     }
   }
 
-  /// The level of the leaves, and behind it each level above.
-  private func fill(_ leaves: [ClientID], _ start: Int, _ count: Int) {
+  /// Puts the node above a whole block where a tree has it; then holds no tree's block.
+  func putRoot(
+    of number: Int, of leaves: [ClientID], into node: UnsafeMutableRawBufferPointer
+  ) {
+    let start = number << MerkleTree.droppedLevels
+    first = -1
+    let root = fill(leaves, start, MerkleBlock.count(from: start, of: leaves)) * Limits.hashBytes
+    unsafe node.copyBytes(from: nodes[root..<root + Limits.hashBytes])
+  }
+
+  /// How many leaves a block has.
+  private static func count(from start: Int, of leaves: [ClientID]) -> Int {
+    min(leaves.count - start, MerkleBlock.leavesMax)
+  }
+
+  /// The level of the leaves, and behind it each level above; returns where the last one is.
+  @discardableResult
+  private func fill(_ leaves: [ClientID], _ start: Int, _ count: Int) -> Int {
     unsafe nodes.withUnsafeMutableBytes { bytes in
       for index in 0..<count {
         unsafe MerkleTree.hash(leaves[start + index], index, in: bytes)
@@ -59,6 +75,7 @@ public final class MerkleBlock {
         level += width
         width = (width + 1) / 2
       }
+      return level
     }
   }
 }

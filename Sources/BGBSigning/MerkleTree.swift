@@ -11,41 +11,52 @@ public import BGBModel
 public struct MerkleTree: Sendable {
   /// How many leaves there are.
   public let count: Int
-  private var nodes: [UInt8]
-  private var levelStarts: [Int]
+  private let nodes: [UInt8]
+  private let levelStarts: [Int]
   /// Nodes of each level, the leaves' first.
   private let widths: [Int]
   /// Levels that `nodes` lacks.
-  private var dropped = 0
+  private let dropped: Int
 
   private static let leafPrefix: UInt8 = 0
   private static let nodePrefix: UInt8 = 1
 
+  /// Levels that a compact tree makes anew when they are asked for: blocks of 32 leaves.
+  static let droppedLevels = 5
+
   /// Builds the tree in O(n): leaf i is the i-th client.
-  public init(leaves: [ClientID]) {
+  ///
+  /// A compact one keeps its levels above the blocks alone, a thirty-second of the memory, and
+  /// never needs more; the paths of thirty-two neighbours then cost some sixty hashes instead of
+  /// none.
+  public init(leaves: [ClientID], isCompact: Bool = false) {
     count = leaves.count
     var widths = [count]
     while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
-    self.widths = widths
-    levelStarts = []
+    let isSmall = widths.count <= MerkleTree.droppedLevels + 1
+    let dropped = isCompact && !isSmall ? MerkleTree.droppedLevels : 0
+    var starts: [Int] = []
     var total = 0
-    for width in widths {
-      levelStarts.append(total)
-      total += width
+    for (level, width) in widths.enumerated() {
+      starts.append(total)
+      if level >= dropped { total += width }
     }
-    nodes = [UInt8](repeating: 0, count: total * Limits.hashBytes)
-    var storage = nodes
-    unsafe storage.withUnsafeMutableBytes { bytes in
-      for (index, leaf) in leaves.enumerated() {
-        unsafe MerkleTree.hash(leaf, index, in: bytes)
+    var nodes = [UInt8](repeating: 0, count: total * Limits.hashBytes)
+    let block = dropped > 0 ? MerkleBlock() : nil
+    unsafe nodes.withUnsafeMutableBytes { bytes in
+      for index in 0..<widths[dropped] {
+        if let block {
+          unsafe block.putRoot(of: index, of: leaves, into: MerkleTree.node(index, of: bytes))
+        } else {
+          unsafe MerkleTree.hash(leaves[index], index, in: bytes)
+        }
       }
-      for level in widths.indices.dropFirst() {
+      for level in widths.indices.dropFirst(dropped + 1) {
         unsafe MerkleTree.join(
-          width: widths[level - 1], from: levelStarts[level - 1], to: levelStarts[level],
-          in: bytes)
+          width: widths[level - 1], from: starts[level - 1], to: starts[level], in: bytes)
       }
     }
-    nodes = storage
+    (self.widths, self.dropped, levelStarts, self.nodes) = (widths, dropped, starts, nodes)
   }
 
   /// Puts the hash of a leaf where its node is.
@@ -125,24 +136,11 @@ public struct MerkleTree: Sendable {
     for level in dropped..<max(dropped, widths.count - 1) {
       let sibling = place ^ 1
       if sibling < widths[level] {
-        let start = (levelStarts[level] - levelStarts[dropped] + sibling) * Limits.hashBytes
+        let start = (levelStarts[level] + sibling) * Limits.hashBytes
         writer.raw(nodes[start..<start + Limits.hashBytes])
       }
       place /= 2
     }
-  }
-
-  // MARK: Compact
-
-  /// Levels that a compact tree makes anew when they are asked for: blocks of 32 leaves.
-  static let droppedLevels = 5
-
-  /// Lets the lowest levels go: what is left is a thirty-second of the memory, and the paths of
-  /// thirty-two neighbours cost some sixty hashes instead of none.
-  public mutating func compact() {
-    guard dropped == 0, widths.count > MerkleTree.droppedLevels + 1 else { return }
-    dropped = MerkleTree.droppedLevels
-    nodes = Array(nodes[(levelStarts[dropped] * Limits.hashBytes)...])
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

@@ -29,10 +29,8 @@ final class TaskTargets: Sendable {
   /// Builds the tree and the order by client, in O(n log n).
   init(_ clients: [ClientID]) {
     self.clients = clients
-    var tree = MerkleTree(leaves: clients)
+    tree = MerkleTree(leaves: clients, isCompact: true)
     root = tree.root
-    tree.compact()
-    self.tree = tree
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
   }
