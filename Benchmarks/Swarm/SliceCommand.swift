@@ -77,6 +77,7 @@ extension SwarmCommand {
 
     func run() throws {
       HandshakeMemory.prepare()
+      NarrowNames.prepare()
       do throws(SwarmError) {
         try SliceRun(self).run()
       } catch {

@@ -49,8 +49,11 @@ struct Server {
   /// `announce` gets the addresses it listens on, once it does.
   func run(announce: ([String]) -> Void) throws(StartError) {
     ProcessMemory.prepare()
-    // Who wants OpenSSL as it is gets its memory as it is, too.
-    if settings.tlsAlgorithms == .narrow { HandshakeMemory.prepare() }
+    // Who wants OpenSSL as it is gets its memory and its names as they are, too.
+    if settings.tlsAlgorithms == .narrow {
+      HandshakeMemory.prepare()
+      NarrowNames.prepare()
+    }
     StatusCatalogue.use(machine: settings.name)
     try checkFileLimit()
     let reportKey = try readReportKey()

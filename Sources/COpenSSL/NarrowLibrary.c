@@ -3,11 +3,10 @@
 // OpenSSL 3.0 finds out how to read a certificate's public key by asking all of some forty decoders
 // and twenty key managers, by name, for every certificate; it derives each of a handshake's twenty
 // secrets through layers that allocate; and it walks over all names that it knows for each context
-// of a key. Here stands a provider that passes on the default provider's algorithms, but of ciphers
-// and digests only those of TLS, of decoders those of keys that certificates may hold, of key
-// managers those of TLS 1.3 (X25519's with a faster way to a key pair), and TLS13-KDF in a shape
-// that allocates nothing within. Every cipher, signature and key exchange is the default provider's
-// own.
+// of a key. Here stands a provider that passes on the default provider's algorithms, but only those
+// of TLS: of decoders those of keys that certificates may hold, of key managers those of TLS 1.3
+// (X25519's with a faster way to a key pair), and TLS13-KDF in a shape that allocates nothing
+// within. Every cipher, signature and key exchange is the default provider's own.
 //
 // The default provider is loaded into a context of its own, which is never freed: what is passed
 // on points into it.
@@ -31,6 +30,9 @@ static OSSL_ALGORITHM digests[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM decoders[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM managers[ALGORITHMS_MAX + 1];
 static OSSL_ALGORITHM derivations[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM codes[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM signatures[ALGORITHMS_MAX + 1];
+static OSSL_ALGORITHM exchanges[ALGORITHMS_MAX + 1];
 
 static int is_named(const OSSL_ALGORITHM *algorithm, const char *const *names) {
   const size_t length = strcspn(algorithm->algorithm_names, ":");
@@ -68,9 +70,25 @@ static int is_kept_manager(const OSSL_ALGORITHM *algorithm) {
   return is_named(algorithm, names);
 }
 
-static int is_other_derivation(const OSSL_ALGORITHM *algorithm) {
-  static const char *const names[] = {"TLS13-KDF", NULL};
-  return !is_named(algorithm, names);
+// TLS13-KDF is ours.
+static int is_kept_derivation(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"TLS1-PRF", "HKDF", NULL};
+  return is_named(algorithm, names);
+}
+
+static int is_kept_code(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"HMAC", NULL};
+  return is_named(algorithm, names);
+}
+
+static int is_kept_signature(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"ECDSA", "RSA", "ED25519", "ED448", "HMAC", NULL};
+  return is_named(algorithm, names);
+}
+
+static int is_kept_exchange(const OSSL_ALGORITHM *algorithm) {
+  static const char *const names[] = {"ECDH", "X25519", "X448", NULL};
+  return is_named(algorithm, names);
 }
 
 /// Copies those that are kept behind the first `count`; 1 if they had room and were any.
@@ -115,6 +133,9 @@ static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) 
     case OSSL_OP_DECODER: *no_cache = 0; return decoders;
     case OSSL_OP_KEYMGMT: *no_cache = 0; return managers;
     case OSSL_OP_KDF: *no_cache = 0; return derivations;
+    case OSSL_OP_MAC: *no_cache = 0; return codes;
+    case OSSL_OP_SIGNATURE: *no_cache = 0; return signatures;
+    case OSSL_OP_KEYEXCH: *no_cache = 0; return exchanges;
     default: return OSSL_PROVIDER_query_operation(whole, operation, no_cache);
   }
 }
@@ -156,7 +177,10 @@ static void make(void) {
       !sieve(OSSL_OP_DIGEST, is_kept_digest, digests, 0) ||
       !sieve(OSSL_OP_DECODER, is_kept_decoder, decoders, 0) ||
       !sieve(OSSL_OP_KEYMGMT, is_kept_manager, managers, 0) ||
-      !sieve(OSSL_OP_KDF, is_other_derivation, derivations, 1))
+      !sieve(OSSL_OP_KDF, is_kept_derivation, derivations, 1) ||
+      !sieve(OSSL_OP_MAC, is_kept_code, codes, 0) ||
+      !sieve(OSSL_OP_SIGNATURE, is_kept_signature, signatures, 0) ||
+      !sieve(OSSL_OP_KEYEXCH, is_kept_exchange, exchanges, 0))
     goto failed;
   hasten_x25519(base);
   if (!OSSL_PROVIDER_add_builtin(made, "narrow", begin) ||
@@ -173,6 +197,20 @@ OSSL_LIB_CTX *copenssl_narrow_library(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make);
   return library;
+}
+
+int copenssl_narrow_names(void) {
+  // Each library context copies the names that the process knows when it is asked for its first
+  // algorithm. Those of a cipher or digest of TLS stay, for OpenSSL finds a certificate's digest
+  // by them.
+  if (OPENSSL_init_crypto(
+          OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL) != 1)
+    return 0;
+  return EVP_add_cipher(EVP_aes_128_gcm()) == 1 && EVP_add_cipher(EVP_aes_256_gcm()) == 1 &&
+         EVP_add_cipher(EVP_chacha20_poly1305()) == 1 && EVP_add_cipher(EVP_aes_256_ctr()) == 1 &&
+         EVP_add_cipher(EVP_aes_256_ecb()) == 1 && EVP_add_digest(EVP_sha256()) == 1 &&
+         EVP_add_digest(EVP_sha384()) == 1 && EVP_add_digest(EVP_sha512()) == 1 &&
+         EVP_add_digest(EVP_sha1()) == 1 && EVP_add_digest(EVP_md5()) == 1;
 }
 
 EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {

@@ -15,6 +15,8 @@ extension Shard {
         "memory_giving_back_microseconds", "Time that took.",
         counters.givingBackNanoseconds / 1_000
       ),
+      ("turns", "Turns of the loop.", loop.turns),
+      ("company_pauses", "Pauses in which keep-alives came together.", loop.pauses),
     ]
   }
 
@@ -86,8 +88,6 @@ extension Shard {
     for (name, help, value) in houseFigures { count(name, help, value) }
     let stale = connections.stale
     count("stale_events", "Events for connections gone.", stale.freed &+ stale.reused)
-    count("turns", "Turns of the loop.", loop.turns)
-    count("company_pauses", "Pauses in which keep-alives came together.", loop.pauses)
     return text
   }
 }

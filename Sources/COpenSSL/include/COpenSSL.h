@@ -176,6 +176,9 @@ int copenssl_hmac(
 /// OpenSSL with the algorithms of TLS between our own programs alone, made once for the process;
 /// NULL where that cannot be, or another provider than the default one is set up. Any thread.
 OSSL_LIB_CTX *copenssl_narrow_library(void);
+/// Keeps the names of ciphers and digests that TLS has no use for out of the process; before its
+/// first use of OpenSSL. 1 on success.
+int copenssl_narrow_names(void);
 /// A private key for use in the narrow library; free it. NULL if it is of a kind unknown there.
 EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
 /// Tells a function the first traffic secrets that the narrow library derives in the calling thread
