@@ -65,6 +65,9 @@ public final class Loop {
   /// Lets news of a watched descriptor end a pause for company; closing its last copy undoes it.
   public func hurry(for fd: Int32) throws(Errno) { try urgent.add(fd, .bell, .readable) }
 
+  /// Undoes ``hurry(for:)``.
+  public func stopHurrying(for fd: Int32) throws(Errno) { try urgent.remove(fd) }
+
   /// Begins a turn: waits for readiness or for the next timer, samples the time, says how many are
   /// ready.
   ///

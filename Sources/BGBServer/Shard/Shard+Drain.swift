@@ -168,10 +168,19 @@ extension Shard {
 
   /// Listeners are known by their numbers: all are watched anew, under their new ones.
   private func exchangeListeners(_ wanted: [ShardListener]) throws(Errno) {
-    for entry in listeners { try? loop.poller.remove(entry.listener.fd) }
+    for entry in listeners {
+      try? loop.poller.remove(entry.listener.fd)
+      try? loop.stopHurrying(for: entry.listener.fd)
+    }
     listeners = wanted
+    try watchListeners()
+  }
+
+  /// Watches all listeners, under their numbers; newcomers end a pause for company.
+  func watchListeners() throws(Errno) {
     for (number, entry) in listeners.enumerated() {
       try loop.poller.add(entry.listener.fd, ShardListener.token(number), .readable)
+      try loop.hurry(for: entry.listener.fd)
     }
   }
 }

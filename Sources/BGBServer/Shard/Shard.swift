@@ -149,10 +149,7 @@ final class Shard {
     handshakes = HandshakeBudget(nanosecondsPerTurn: settings.handshakeBudgetNanoseconds)
     try loop.poller.add(mailbox.bell.fd, .bell, .readable)
     try loop.hurry(for: mailbox.bell.fd)
-    for (number, entry) in listeners.enumerated() {
-      try loop.poller.add(entry.listener.fd, ShardListener.token(number), .readable)
-      try loop.hurry(for: entry.listener.fd)
-    }
+    try watchListeners()
     armOwnTimers()
   }
 

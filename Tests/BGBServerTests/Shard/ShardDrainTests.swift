@@ -106,6 +106,11 @@ import Transports
     harness.shardBox.post(.undrain)
     try harness.settle()
     #expect(harness.shard.listeners.map(\.role) == [.agent, .https, .watch])
+    for entry in harness.shard.listeners {
+      #expect(throws: Errno.exists, "hurried for again") {
+        try harness.shard.loop.hurry(for: entry.listener.fd)
+      }
+    }
     #expect(harness.drains.last == ServerDrain())
     #expect(harness.shard.workerState == .ready)
     let new = try harness.signedIn(1)
