@@ -26,29 +26,32 @@ public struct Bits128: Hashable, Comparable, Sendable {
   /// Reads exactly 36 characters `8-4-4-4-12` of lower-case hexadecimal; anything else is nil.
   ///
   /// Upper case is refused on purpose: one identity has one spelling, in certificates and in files.
-  public init?(_ text: String) { self.init(characters: text.utf8) }
+  public init?(_ text: String) { self.init(characters: text.utf8Span.span) }
 
   /// Reads the same from a part of a text.
-  ///
-  /// Two concrete ones, for a generic one costs a hundred times as much across modules.
-  public init?(_ text: Substring) { self.init(characters: text.utf8) }
+  public init?(_ text: Substring) { self.init(characters: text.utf8Span.span) }
 
-  private init?(characters: some Sequence<UInt8>) {
-    var high: UInt64 = 0
-    var low: UInt64 = 0
-    var digits = 0
-    var position = 0
-    for byte in characters {
-      if position == 8 || position == 13 || position == 18 || position == 23 {
-        guard byte == UInt8(ascii: "-") else { return nil }
-      } else {
-        guard let digit = Bits128.digit(byte), digits < 32 else { return nil }
-        if digits < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
-        digits += 1
+  /// Without a branch that depends on a digit: the ids of all targets of an operation are read in
+  /// this form, and half of such branches are guessed wrongly.
+  private init?(characters: borrowing Span<UInt8>) {
+    let dash = UInt8(ascii: "-")
+    guard characters.count == 36, characters[8] == dash, characters[13] == dash,
+      characters[18] == dash, characters[23] == dash
+    else { return nil }
+    var (high, low, worst): (UInt64, UInt64, UInt8) = (0, 0, 0)
+    func read(_ range: Range<Int>, into half: inout UInt64) {
+      for position in range {
+        let digit = Bits128.digit(characters[position])
+        worst = max(worst, digit)
+        half = half << 4 | UInt64(digit)
       }
-      position += 1
     }
-    guard position == 36, digits == 32 else { return nil }
+    read(0..<8, into: &high)
+    read(9..<13, into: &high)
+    read(14..<18, into: &high)
+    read(19..<23, into: &low)
+    read(24..<36, into: &low)
+    guard worst < 16 else { return nil }
     self.init(high: high, low: low)
   }
 
@@ -101,12 +104,11 @@ public struct Bits128: Hashable, Comparable, Sendable {
     }
   }
 
-  private static func digit(_ byte: UInt8) -> UInt64? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10
-    default: nil
-    }
+  /// What a lower-case hexadecimal digit stands for; 255 for any other character.
+  private static func digit(_ byte: UInt8) -> UInt8 {
+    let number = byte &- UInt8(ascii: "0")
+    let letter = byte &- UInt8(ascii: "a")
+    return number < 10 ? number : letter < 6 ? letter + 10 : .max
   }
 
   private static func character(_ nibble: UInt8) -> UInt8 {

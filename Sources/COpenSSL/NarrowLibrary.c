@@ -12,6 +12,7 @@
 // on points into it.
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
 #include <openssl/provider.h>
 #include <pthread.h>
 #include <string.h>
@@ -231,4 +232,41 @@ EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {
   }
   OSSL_PARAM_free(parameters);
   return copy;
+}
+
+EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned char *point) {
+  enum { SCALAR_BYTES = 32, POINT_BYTES = 65 };
+  OSSL_LIB_CTX *narrow = copenssl_narrow_library();
+  // OSSL_PARAM takes what it only reads by pointers that may write, and numbers in the machine's
+  // order of bytes.
+  unsigned char number[SCALAR_BYTES], place[POINT_BYTES];
+  char group[] = "prime256v1";
+  BIGNUM *secret = BN_secure_new();
+  EVP_PKEY_CTX *context = NULL;
+  EVP_PKEY *key = NULL;
+  if (narrow != NULL && secret != NULL && BN_bin2bn(scalar, SCALAR_BYTES, secret) != NULL &&
+      BN_bn2nativepad(secret, number, SCALAR_BYTES) == SCALAR_BYTES) {
+    memcpy(place, point, POINT_BYTES);
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, number, SCALAR_BYTES),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, place, POINT_BYTES),
+        OSSL_PARAM_construct_end()};
+    context = EVP_PKEY_CTX_new_from_name(narrow, "EC", NULL);
+    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters) != 1)
+      key = NULL;
+  }
+  EVP_PKEY_CTX_free(context);
+  BN_clear_free(secret);
+  OPENSSL_cleanse(number, sizeof number);
+  return key;
+}
+
+X509 *copenssl_narrow_certificate(const unsigned char *der, size_t count) {
+  OSSL_LIB_CTX *narrow = copenssl_narrow_library();
+  X509 *certificate = narrow == NULL ? NULL : X509_new_ex(narrow, NULL);
+  if (certificate == NULL) return NULL;
+  // It frees the object itself where it fails.
+  return d2i_X509(&certificate, &der, (long)count);
 }

@@ -29,6 +29,23 @@ import Testing
     #expect(ClientID(uri: ClientID.uriPrefix + text) == nil)
   }
 
+  @Test func everyPlaceTakesTheSixteenDigitsAndNoOtherCharacter() throws {
+    let dashes: Set = [8, 13, 18, 23]
+    for place in IdentifierTests.text.utf8.indices.enumerated().map(\.offset) {
+      for byte in UInt8(0)..<128 {
+        var text = Array(IdentifierTests.text.utf8)
+        text[place] = byte
+        let written = String(decoding: text, as: UTF8.self)
+        let isRight =
+          dashes.contains(place)
+          ? byte == UInt8(ascii: "-") : "0123456789abcdef".utf8.contains(byte)
+        #expect((ClientID(written) != nil) == isRight, "\(written)")
+        #expect((ClientID("<\(written)".dropFirst()) != nil) == isRight, "\(written)")
+        if isRight { #expect(ClientID(written)?.description == written) }
+      }
+    }
+  }
+
   @Test(arguments: ["urn:bgb:Client:", "urn:bgb:server:", "", "URN:BGB:CLIENT:"])
   func otherPrefixesAreRefused(_ prefix: String) {
     #expect(ClientID(uri: prefix + IdentifierTests.text) == nil)

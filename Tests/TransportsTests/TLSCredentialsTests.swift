@@ -78,6 +78,43 @@ struct TLSCredentialsTests {
     #expect(try identity(nil) == nil, "the shared context proves nothing by itself")
   }
 
+  @Test("A key of P-256 is read as numbers; any other bytes are left to OpenSSL")
+  func numbersOfAKey() throws {
+    let key = try der(try bytes(site.client.keyFile))
+    let numbers = try #require(P256PrivateKey(pkcs8: key), "the form that OpenSSL writes")
+    #expect(numbers.scalar == Array(key[36..<68]))
+    #expect(numbers.point == Array(key[73...]))
+    #expect(numbers.point.count == 65)
+    for place in [0, 8, 35, 68, 72, 73] {
+      var other = key
+      other[place] ^= 0x01
+      #expect(P256PrivateKey(pkcs8: other) == nil, "byte \(place)")
+    }
+    #expect(P256PrivateKey(pkcs8: key.dropLast()) == nil)
+    #expect(P256PrivateKey(pkcs8: key + [0]) == nil)
+    #expect(P256PrivateKey(pkcs8: []) == nil)
+  }
+
+  @Test("Certificate and key in DER that do not belong together, or are no key, are refused")
+  func refusalsInDER() throws {
+    let chain = try der(try bytes(site.client.chainFile))
+    let key = try der(try bytes(site.client.keyFile))
+    let other = try der(try bytes(site.server.keyFile))
+    func sentence(_ certificate: [UInt8], _ key: [UInt8]) -> String {
+      do {
+        _ = try TLSCredentials(certificate: certificate, privateKey: key)
+        return "no error"
+      } catch { return error.description }
+    }
+    #expect(sentence(chain, key) == "no error")
+    #expect(sentence(chain, other).contains("does not belong"))
+    #expect(sentence(Array(chain.dropLast()), key).contains("certificate"))
+    var outside = key
+    outside[137] ^= 0x01
+    #expect(P256PrivateKey(pkcs8: outside) != nil)
+    #expect(sentence(chain, outside).contains("private key"), "a point beside the curve")
+  }
+
   @Test("What does not serve is refused with a sentence, and no trap")
   func refusals() throws {
     let chain = try bytes(site.client.chainFile)

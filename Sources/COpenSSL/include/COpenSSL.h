@@ -181,6 +181,11 @@ OSSL_LIB_CTX *copenssl_narrow_library(void);
 int copenssl_narrow_names(void);
 /// A private key for use in the narrow library; free it. NULL if it is of a kind unknown there.
 EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
+/// A key of P-256 in the narrow library, of its 32 and its 65 bytes (SEC 1, uncompressed), which
+/// the caller checked to be as many; free it. NULL if they are no key, or without that library.
+EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned char *point);
+/// A certificate read by the narrow library; free it. NULL if it is none, or without that library.
+X509 *copenssl_narrow_certificate(const unsigned char *der, size_t count);
 /// Tells a function the first traffic secrets that the narrow library derives in the calling thread
 /// from now on, each before its key is used; NULL ends that. The bytes are there during the call.
 void copenssl_hear_secrets(

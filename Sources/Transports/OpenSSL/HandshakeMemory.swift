@@ -15,7 +15,10 @@ public enum HandshakeMemory {
   public static func prepare() -> Bool { copenssl_spare_blocks_prepare() == 1 }
 
   /// Makes the calling thread keep what OpenSSL frees in it, until ``end()``.
-  public static func keep() { _ = copenssl_spare_blocks_keep(bytesMax) }
+  ///
+  /// - Parameter bytesMax: how much at most; a server's bound unless one with more handshakes under
+  ///   way, or larger ones, says otherwise.
+  public static func keep(bytesMax: Int = bytesMax) { _ = copenssl_spare_blocks_keep(bytesMax) }
 
   /// Gives back to the C library what the calling thread keeps, in O(blocks); says how many bytes.
   @discardableResult

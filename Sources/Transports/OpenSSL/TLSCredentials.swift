@@ -21,6 +21,10 @@ public final class TLSCredentials {
   /// - Throws: a sentence.
   public convenience init(certificate: [UInt8], privateKey: [UInt8]) throws(TLSSetupError) {
     _ = ErrorQueue.clear()
+    if let (certificate, key) = unsafe narrowPair(certificate, privateKey) {
+      try unsafe self.init(certificate, [], key, "the client")
+      return
+    }
     guard let chain = CredentialSource(certificate), let key = CredentialSource(privateKey) else {
       throw refusal("no memory for the credentials")
     }
@@ -42,7 +46,7 @@ public final class TLSCredentials {
     try self.init(chain: chain, isDER: false, key: key, certificateChainFile)
   }
 
-  private init(
+  private convenience init(
     chain: borrowing CredentialSource, isDER: Bool, key source: borrowing CredentialSource,
     _ owner: String
   ) throws(TLSSetupError) {
@@ -57,6 +61,14 @@ public final class TLSCredentials {
     while !isDER, let next = unsafe chain.certificatePEM() { unsafe intermediates.append(next) }
     // The end of a PEM text leaves "no start line" behind.
     _ = ErrorQueue.clear()
+    try unsafe self.init(certificate, intermediates, key, owner)
+  }
+
+  /// Owns what it is given from here on.
+  private init(
+    _ certificate: OpaquePointer, _ intermediates: [OpaquePointer], _ key: OpaquePointer,
+    _ owner: String
+  ) throws(TLSSetupError) {
     unsafe self.certificate = certificate
     unsafe self.key = key
     unsafe self.intermediates = intermediates
@@ -91,6 +103,56 @@ extension TLSCredentials: Sendable {}
 /// A sentence and OpenSSL's reason for it.
 private func refusal(_ sentence: String) -> TLSSetupError {
   TLSSetupError("\(sentence) (\(ErrorQueue.takeFirst()?.text ?? "no reason given"))")
+}
+
+/// A certificate in DER and its key of P-256, read by the narrow library; nil for others, and where
+/// there is no narrow library.
+///
+/// OpenSSL 3.0 takes a millisecond to find out which of all its decoders can read the two: more
+/// than the handshake.
+private func narrowPair(
+  _ certificate: [UInt8], _ privateKey: [UInt8]
+) -> (certificate: OpaquePointer, key: OpaquePointer)? {
+  guard certificate.first == 0x30, let numbers = P256PrivateKey(pkcs8: privateKey) else {
+    return nil
+  }
+  let key = unsafe copenssl_narrow_p256_key(numbers.scalar, numbers.point)
+  let read = unsafe copenssl_narrow_certificate(certificate, certificate.count)
+  if let key = unsafe key, let read = unsafe read { return unsafe (read, key) }
+  unsafe EVP_PKEY_free(key)
+  unsafe X509_free(read)
+  _ = ErrorQueue.clear()
+  return nil
+}
+
+/// The numbers of a P-256 key as our own programs and OpenSSL write it (RFC 5208 around RFC 5915,
+/// with the point): always the same bytes around them.
+struct P256PrivateKey {
+  private static let head: [UInt8] = [
+    0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02,
+    0x01, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x04, 0x6D, 0x30, 0x6B, 0x02,
+    0x01, 0x01, 0x04, 0x20,
+  ]
+  private static let middle: [UInt8] = [0xA1, 0x44, 0x03, 0x42, 0x00]
+  private static let (scalarBytes, pointBytes) = (32, 65)
+
+  /// The secret, 32 bytes, the highest first.
+  let scalar: [UInt8]
+  /// The public point, uncompressed, 65 bytes.
+  let point: [UInt8]
+
+  /// Reads PKCS #8 in DER; nil for any other key and any other way to write it.
+  init?(pkcs8 bytes: [UInt8]) {
+    let scalarEnd = P256PrivateKey.head.count + P256PrivateKey.scalarBytes
+    let pointStart = scalarEnd + P256PrivateKey.middle.count
+    guard bytes.count == pointStart + P256PrivateKey.pointBytes,
+      bytes.starts(with: P256PrivateKey.head),
+      bytes[scalarEnd..<pointStart].elementsEqual(P256PrivateKey.middle),
+      bytes[pointStart] == 0x04
+    else { return nil }
+    scalar = Array(bytes[P256PrivateKey.head.count..<scalarEnd])
+    point = Array(bytes[pointStart...])
+  }
 }
 
 /// A BIO to read credentials from.
