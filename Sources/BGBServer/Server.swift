@@ -100,7 +100,8 @@ struct Server {
       },
       work: { $0.work($1) })
     let shard = try makeShard(registration, shardBox, journalBox, siteBox)
-    let watch = SiteWatch(link: link, shard: shardBox, time: time, log: log)
+    let watch = SiteWatch(
+      link: link, shard: shardBox, time: time, log: log, tables: targetTables)
     let watchThread = try KernelThread.start(name: "bgb-watch", stackSize: 2 << 20) {
       watch.run(from: registration)
     }
@@ -194,6 +195,13 @@ struct Server {
     } catch {
       throw StartError(
         description: "the site does not take this server: \(error); run `bgb server add` first")
+    }
+  }
+
+  /// Where this server's workers share targets; nil for a server of one process.
+  private var targetTables: TargetTables? {
+    worker.map {
+      TargetTables(folder: settings.targetTables(ofWorker: $0), time: time, log: log)
     }
   }
 

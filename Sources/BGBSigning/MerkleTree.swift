@@ -31,16 +31,7 @@ public struct MerkleTree: Sendable {
   /// none.
   public init(leaves: [ClientID], isCompact: Bool = false) {
     count = leaves.count
-    var widths = [count]
-    while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
-    let isSmall = widths.count <= MerkleTree.droppedLevels + 1
-    let dropped = isCompact && !isSmall ? MerkleTree.droppedLevels : 0
-    var starts: [Int] = []
-    var total = 0
-    for (level, width) in widths.enumerated() {
-      starts.append(total)
-      if level >= dropped { total += width }
-    }
+    let (widths, starts, dropped, total) = MerkleTree.shape(of: leaves.count, isCompact)
     var nodes = [UInt8](repeating: 0, count: total * Limits.hashBytes)
     let block = dropped > 0 ? MerkleBlock() : nil
     unsafe nodes.withUnsafeMutableBytes { bytes in
@@ -57,6 +48,49 @@ public struct MerkleTree: Sendable {
       }
     }
     (self.widths, self.dropped, levelStarts, self.nodes) = (widths, dropped, starts, nodes)
+  }
+
+  /// Takes the nodes of a compact tree as ``compactNodes`` gave them; nil if they are not as many,
+  /// or a node is not the hash of the two below it.
+  ///
+  /// Whether the lowest of them belong to leaves is not looked at. O(n / 32).
+  public init?(count: Int, compactNodes: [UInt8]) {
+    let (widths, starts, dropped, total) = MerkleTree.shape(of: count, true)
+    guard count >= 0, dropped > 0, compactNodes.count == total * Limits.hashBytes else {
+      return nil
+    }
+    var nodes = compactNodes
+    unsafe nodes.withUnsafeMutableBytes { bytes in
+      for level in widths.indices.dropFirst(dropped + 1) {
+        unsafe MerkleTree.join(
+          width: widths[level - 1], from: starts[level - 1], to: starts[level], in: bytes)
+      }
+    }
+    guard nodes == compactNodes else { return nil }
+    (self.count, self.nodes, levelStarts) = (count, nodes, starts)
+    (self.widths, self.dropped) = (widths, dropped)
+  }
+
+  /// All that a compact tree keeps: its levels above the blocks, the lowest first; nil of a tree
+  /// that is not compact or too small to be.
+  public var compactNodes: [UInt8]? { dropped > 0 ? nodes : nil }
+
+  /// Nodes of each level, where each begins, how many levels are left out, and how many nodes that
+  /// makes in all.
+  private static func shape(
+    of count: Int, _ isCompact: Bool
+  ) -> (widths: [Int], starts: [Int], dropped: Int, total: Int) {
+    var widths = [count]
+    while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
+    let isSmall = widths.count <= MerkleTree.droppedLevels + 1
+    let dropped = isCompact && !isSmall ? MerkleTree.droppedLevels : 0
+    var starts: [Int] = []
+    var total = 0
+    for (level, width) in widths.enumerated() {
+      starts.append(total)
+      if level >= dropped { total += width }
+    }
+    return (widths, starts, dropped, total)
   }
 
   /// Puts the hash of a leaf where its node is.

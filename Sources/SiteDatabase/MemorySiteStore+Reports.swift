@@ -94,29 +94,14 @@ extension MemorySiteStore {
     }
   }
 
-  /// Imports a task-status report; see the contract.
+  /// Imports task-status reports; see the contract.
   public func importOutcomes(
-    _ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime
-  ) throws(StoreError) -> ImportResult {
+    _ reports: [OutcomeReport], at: WallTime
+  ) throws(StoreError) -> [ImportResult] {
     try write { (site) throws(StoreError) in
-      try StoreChecks.checkHeader(header, kind: .outcomes, site: site.site.code)
-      _ = try site.existing(header.serverID)
-      guard !site.ledger.contains(MemorySite.LedgerKey(header)) else { return .duplicate }
-      var taken = 0
-      var touched: Set<OperationID> = []
-      for record in records {
-        guard let resourceID = site.resourceIDs[record.clientID],
-          let task = site.tasks[record.outcome.taskID], let known = task.known(of: resourceID)
-        else { continue }
-        taken += 1
-        site.tasks[record.outcome.taskID]?.noteStep(record, of: resourceID, header, at: at)
-        guard let merged = known.merged(with: record) else { continue }
-        site.tasks[record.outcome.taskID]?.rows[resourceID] = merged
-        site.tasks[record.outcome.taskID]?.progress.move(from: known.state, to: merged.state)
-        touched.insert(task.operationID)
-      }
-      site.noteReport(header, at: at)
-      return .imported(records: taken, operations: touched.sorted())
+      var results: [ImportResult] = []
+      for report in reports { results.append(try site.take(report, at: at)) }
+      return results
     }
   }
 
@@ -234,5 +219,32 @@ extension MemorySite {
       else { continue }
       clients[resourceID]?.presence = presence.missing(from: header, isNewEpoch: isNewEpoch)
     }
+  }
+}
+
+extension MemorySite {
+  /// Takes one task-status report.
+  fileprivate mutating func take(
+    _ report: OutcomeReport, at: WallTime
+  ) throws(StoreError) -> ImportResult {
+    let header = report.header
+    try StoreChecks.checkHeader(header, kind: .outcomes, site: site.code)
+    _ = try existing(header.serverID)
+    guard !ledger.contains(LedgerKey(header)) else { return .duplicate }
+    var taken = 0
+    var touched: Set<OperationID> = []
+    for record in report.records {
+      guard let resourceID = resourceIDs[record.clientID],
+        let task = tasks[record.outcome.taskID], let known = task.known(of: resourceID)
+      else { continue }
+      taken += 1
+      tasks[record.outcome.taskID]?.noteStep(record, of: resourceID, header, at: at)
+      guard let merged = known.merged(with: record) else { continue }
+      tasks[record.outcome.taskID]?.rows[resourceID] = merged
+      tasks[record.outcome.taskID]?.progress.move(from: known.state, to: merged.state)
+      touched.insert(task.operationID)
+    }
+    noteReport(header, at: at)
+    return .imported(records: taken, operations: touched.sorted())
   }
 }

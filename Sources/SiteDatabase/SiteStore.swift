@@ -134,11 +134,11 @@ public protocol SiteStore: Sendable {
   /// presence; a delta with a gap before it changes nothing and asks the server for a full one.
   func importPresence(_ header: ReportHeader, _ records: [PresenceRecord], at: WallTime)
     throws(StoreError) -> ImportResult
-  /// Imports a task-status report: once, in order within its epoch (a gap is noted, not waited for:
-  /// outcomes stand for themselves, and a late file is still taken). Records of clients that are no
-  /// target are left out and counted: `imported(records:)` is the number of the others.
-  func importOutcomes(_ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime)
-    throws(StoreError) -> ImportResult
+  /// Imports task-status reports, all of them or none: each once, in order within its epoch (a gap
+  /// is noted, not waited for: outcomes stand for themselves, and a late file is still taken).
+  /// Records of clients that are no target are left out and counted: `imported(records:)` is the
+  /// number of the others. The results are those of each report as if it came alone.
+  func importOutcomes(_ reports: [OutcomeReport], at: WallTime) throws(StoreError) -> [ImportResult]
   /// Asks a server for a full presence report.
   func requestFullReport(from serverID: ServerID) throws(StoreError)
 
@@ -167,4 +167,17 @@ public protocol SiteStore: Sendable {
   func statusMessages(before cursor: Int64?, limit: Int) throws(StoreError) -> [StatusMessage]
   /// Audit lines, newest first, below a cursor.
   func auditRecords(before cursor: Int64?, limit: Int) throws(StoreError) -> [AuditRecord]
+}
+
+extension SiteStore {
+  /// Imports one task-status report.
+  public func importOutcomes(
+    _ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime
+  ) throws(StoreError) -> ImportResult {
+    let report = OutcomeReport(header: header, records: records)
+    guard let result = try importOutcomes([report], at: at).first else {
+      throw .damaged("a report was imported without a result")
+    }
+    return result
+  }
 }

@@ -466,6 +466,20 @@ public struct AuditRecord: Hashable, Sendable {
   }
 }
 
+/// One task-status report, read and believed.
+public struct OutcomeReport: Hashable, Sendable {
+  /// Whose, and which.
+  public var header: ReportHeader
+  /// What it tells.
+  public var records: [OutcomeRecord]
+
+  /// Joins the two.
+  public init(header: ReportHeader, records: [OutcomeRecord]) {
+    self.header = header
+    self.records = records
+  }
+}
+
 /// What became of one report file.
 public enum ImportResult: Hashable, Sendable {
   /// Its records are in the database; the operations they touched.

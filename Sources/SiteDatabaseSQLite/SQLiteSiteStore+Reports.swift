@@ -1,5 +1,5 @@
-// Report imports in SQLite: one transaction a file, with its line in the ledger, so that a file
-// that comes again finds itself there.
+// Report imports in SQLite: one transaction for a file of presence and for a few of outcomes, with
+// their lines in the ledger, so that a file that comes again finds itself there.
 
 public import BGBModel
 import GRDB
@@ -45,31 +45,32 @@ extension SQLiteSiteStore {
     return result
   }
 
-  /// Imports a task-status report; see the contract.
+  /// Imports task-status reports; see the contract.
   public func importOutcomes(
-    _ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime
-  ) throws(StoreError) -> ImportResult {
-    try StoreChecks.checkHeader(header, kind: .outcomes, site: code)
+    _ reports: [OutcomeReport], at: WallTime
+  ) throws(StoreError) -> [ImportResult] {
+    for report in reports {
+      try StoreChecks.checkHeader(report.header, kind: .outcomes, site: code)
+    }
     return try write { db in
-      _ = try db.existing(header.serverID)
-      guard try !db.isInLedger(header) else { return .duplicate }
-      var tasks: [TaskID: ImportedTask?] = [:]
-      var taken = 0
-      for record in records {
-        let taskID = record.outcome.taskID
-        if tasks[taskID] == nil {
-          tasks[taskID] = .some(
-            try db.task(taskID).map {
-              try ImportedTask(row: $0, numbers: self.numbers(of: $0.number, db))
-            })
+      var batch = OutcomeBatch()
+      var taken: [Int?] = []
+      for (number, report) in reports.enumerated() {
+        let header = report.header
+        _ = try db.existing(header.serverID)
+        guard try !db.isInLedger(header) else {
+          taken.append(nil)
+          continue
         }
-        if try tasks[taskID]??.take(record, header, at: at, db) == true { taken += 1 }
+        let count = try batch.add(report, number, db) { try self.numbers(of: $0, db) }
+        try db.noteReport(
+          header, records: count, leftOut: report.records.count - count, at: at)
+        taken.append(count)
       }
-      let touched = tasks.values.compactMap { $0 }.filter(\.isTouched).map(\.row)
-      for task in touched { try db.save(task.progress, of: task.number) }
-      try db.noteReport(header, records: taken, leftOut: records.count - taken, at: at)
-      return .imported(
-        records: taken, operations: touched.map(\.number).sorted().map(OperationID.init(_:)))
+      let touched = try batch.apply(reports, at: at, db)
+      return zip(taken, touched).map { taken, operations in
+        taken.map { .imported(records: $0, operations: operations) } ?? .duplicate
+      }
     }
   }
 
@@ -126,28 +127,6 @@ extension SQLiteSiteStore {
           detail: row.text(4))
       }
     }
-  }
-}
-
-/// A task while a report is imported.
-private struct ImportedTask {
-  var row: TaskRow
-  let numbers: [ClientID: ResourceID]
-  /// Whether its counters moved.
-  var isTouched = false
-
-  /// Takes one record; false when its client is no target.
-  mutating func take(
-    _ record: OutcomeRecord, _ header: ReportHeader, at: WallTime, _ db: Database
-  ) throws -> Bool {
-    guard let resourceID = numbers[record.clientID] else { return false }
-    let known = try db.outcome(of: row.number, resourceID) ?? row.progress.rest
-    try db.noteStep(record, of: row.number, resourceID, header, at: at)
-    guard let merged = known.merged(with: record) else { return true }
-    try db.save(merged, of: row.number, resourceID)
-    row.progress.move(from: known.state, to: merged.state)
-    isTouched = true
-    return true
   }
 }
 

@@ -250,6 +250,42 @@ struct ReportIntakeTests {
     #expect(site.files.isEmpty)
   }
 
+  @Test("Outcomes of one sweep are one transaction; a file that it refuses costs only itself")
+  func together() throws {
+    let clients = try site.addClients(4)
+    let server = try site.addServer()
+    let operation = try site.start()
+    let imported = Mutex<[UInt64]>([])
+    let waiting = Mutex<[Int]>([])
+    let inbox = site.folder.inbox
+    site.store.onImport { header in
+      imported.withLock { $0.append(header.sequence) }
+      let files = (try? DropBox(inbox).scan().reports.count) ?? -1
+      waiting.withLock { $0.append(files) }
+    }
+    func drop(_ sequence: UInt64, _ client: Int) throws {
+      try server.drop(
+        server.header(.outcomes, sequence: sequence),
+        server.outcomes([clients[client]], of: operation.taskID, .succeeded))
+    }
+    for number in 1...3 { try drop(UInt64(number), number - 1) }
+    var intake = intake()
+    #expect(try intake.sweep().operations == Array(repeating: operation.operationID, count: 3))
+    #expect(imported.withLock { $0 } == [1, 2, 3])
+    #expect(waiting.withLock { $0 } == [3, 3, 3], "no file goes before the commit of all")
+    site.store.refuse(outcomes: 5, with: .conflict("test"))
+    for number in 4...6 { try drop(UInt64(number), 3) }
+    _ = try intake.sweep()
+    #expect(imported.withLock { $0 } == [1, 2, 3, 4, 6])
+    #expect(site.files.isEmpty && site.bad.count == 2, "the file and its reason")
+    #expect(try #require(try site.store.operation(operation.operationID)).counts[.succeeded] == 4)
+    // If it is the database that fails, no file is refused.
+    site.store.refuse(outcomes: 8, with: .unavailable("test"))
+    for number in 7...8 { try drop(UInt64(number), 3) }
+    #expect(throws: StoreError.unavailable("test")) { try intake.sweep() }
+    #expect(site.files.count == 2 && site.bad.count == 2)
+  }
+
   @Test("While the database is away files stay, and are imported when it is back")
   func databaseAway() throws {
     let clients = try site.addClients(1)

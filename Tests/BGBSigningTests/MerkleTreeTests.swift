@@ -70,6 +70,32 @@ func clients(_ count: Int) -> [ClientID] {
     }
   }
 
+  @Test(arguments: [33, 64, 65, 1_000, 1_023, 1_024, 1_025])
+  func aCompactTreeIsTakenBackFromItsNodes(_ count: Int) throws {
+    let leaves = clients(count)
+    let tree = MerkleTree(leaves: leaves, isCompact: true)
+    let nodes = try #require(tree.compactNodes)
+    let again = try #require(MerkleTree(count: count, compactNodes: nodes))
+    #expect(again.root == tree.root)
+    for index in [0, 31, 32, count - 1] {
+      #expect(again.path(at: index, of: leaves) == tree.path(at: index, of: leaves))
+    }
+    for place in stride(from: 0, to: nodes.count, by: 32) {
+      var other = nodes
+      other[place] ^= 1
+      #expect(MerkleTree(count: count, compactNodes: other) == nil, "node \(place / 32)")
+    }
+    #expect(MerkleTree(count: count, compactNodes: nodes.dropLast(32)) == nil)
+    #expect(MerkleTree(count: count, compactNodes: nodes + nodes) == nil)
+    #expect(MerkleTree(leaves: leaves).compactNodes == nil)
+  }
+
+  @Test(arguments: [-1, 0, 1, 2, 32])
+  func tooSmallTreesAreNotCompact(_ count: Int) {
+    #expect(MerkleTree(count: count, compactNodes: []) == nil)
+    #expect(MerkleTree(leaves: clients(max(0, count)), isCompact: true).compactNodes == nil)
+  }
+
   /// One room for the blocks of several trees, asked from leaf to leaf and back and forth.
   @Test func oneRoomServesManyTrees() {
     let counts = [1, 31, 32, 33, 63, 64, 65, 97, 1_025]

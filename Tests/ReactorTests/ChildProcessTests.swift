@@ -1,6 +1,8 @@
 // Children with a link: what they inherit, how they end, and locks that end with their owner.
 
+import Dispatch
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Reactor
@@ -69,5 +71,25 @@ import Testing
     #expect(try ProcessLock.take(path) == nil)
     held = nil
     #expect(try ProcessLock.take(path) != nil)
+  }
+
+  @Test func whoWaitsForALockHasItNext() throws {
+    let path = "/tmp/bgb-lock-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    defer { unlink(path) }
+    var held = try ProcessLock.take(path)
+    #expect(held != nil)
+    let order = Mutex<[String]>([])
+    let isWaiting = DispatchSemaphore(value: 0)
+    let thread = try KernelThread.start(name: "waits") {
+      isWaiting.signal()
+      let lock = try? ProcessLock.wait(path)
+      order.withLock { $0.append(lock == nil ? "no lock" : "the second") }
+    }
+    isWaiting.wait()
+    order.withLock { $0.append("the first") }
+    held = nil
+    thread.join()
+    #expect(order.withLock { $0 } == ["the first", "the second"])
+    #expect(throws: Errno.notFound) { try ProcessLock.wait("/nothing/here/lock") }
   }
 }

@@ -230,4 +230,73 @@ import Testing
     #expect(failed.outcome.text.utf8.count <= Limits.outcomeTextBytesMax)
     #expect(failed.outcome.text.hasPrefix("x\u{1B}\u{1F4A3}"))
   }
+
+  @Test(arguments: Backend.allCases) func reportsTogetherAreAsOneAfterTheOther(
+    _ backend: Backend
+  ) throws {
+    let site = try StoreUnderTest(backend)
+    try site.addClients(4)
+    let (near, far) = (try site.addServer("mp-1"), try site.addServer("mp-2"))
+    let one = try site.start(site.request())
+    let two = try site.start(site.request(.fullScan, on: .clients([clientID(1)])))
+    func report(_ server: ServerRecord, _ records: [OutcomeRecord]) -> OutcomeReport {
+      OutcomeReport(header: site.header(.outcomes, server), records: records)
+    }
+    let known = report(near, [site.outcome(4, one.taskID, .started)])
+    _ = try site.store.importOutcomes(known.header, known.records, at: time(1))
+    // News of the same target in two files and twice in one; the later is not always the further.
+    let reports = [
+      report(near, [site.outcome(2, one.taskID, .started), site.outcome(1, one.taskID, .started)]),
+      known,
+      report(
+        far,
+        [
+          site.outcome(1, one.taskID, .succeeded), site.outcome(9, one.taskID, .started),
+          site.outcome(1, one.taskID, .started), site.outcome(1, two.taskID, .failed, code: 5),
+        ]),
+      report(near, []),
+    ]
+    #expect(
+      try site.store.importOutcomes(reports, at: time(2)) == [
+        .imported(records: 2, operations: [one.operationID]), .duplicate,
+        .imported(records: 3, operations: [one.operationID, two.operationID]),
+        .imported(records: 0, operations: []),
+      ])
+    let counts = try site.checkedCounts(one.operationID)
+    #expect(counts[.succeeded] == 1 && counts[.started] == 2 && counts[.queued] == 1)
+    #expect(try site.checkedCounts(two.operationID)[.failed] == 1)
+    let steps = try site.store.history(ofTask: one.taskID, client: clientID(1))
+    let started = steps.filter { $0.outcome.state == .started }
+    #expect(started.map(\.serverID) == [near.serverID], "the first file tells it first")
+    #expect(steps.filter { $0.outcome.state == .succeeded }.count == 1)
+    #expect(
+      try site.store.importOutcomes(reports, at: time(3))
+        == Array(repeating: ImportResult.duplicate, count: 4))
+    #expect(try site.store.importOutcomes([], at: time(3)) == [])
+  }
+
+  @Test(arguments: Backend.allCases) func ofReportsTogetherAllAreTakenOrNone(
+    _ backend: Backend
+  ) throws {
+    let site = try StoreUnderTest(backend)
+    try site.addClients(2)
+    let server = try site.addServer()
+    let operation = try site.start(site.request())
+    let good = OutcomeReport(
+      header: site.header(.outcomes, server),
+      records: [site.outcome(1, operation.taskID, .succeeded)])
+    var stranger = good
+    stranger.header.serverID = ServerID(9)
+    var foreign = good
+    foreign.header.site = try #require(SiteCode("X99"))
+    for bad in [stranger, foreign] {
+      #expect(throws: StoreError.self) {
+        try site.store.importOutcomes([good, bad], at: time(2))
+      }
+      #expect(try site.checkedCounts(operation.operationID)[.succeeded] == 0)
+    }
+    #expect(
+      try site.store.importOutcomes([good], at: time(3))
+        == [.imported(records: 1, operations: [operation.operationID])])
+  }
 }

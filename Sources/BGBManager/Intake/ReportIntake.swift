@@ -24,6 +24,9 @@ struct SweepResult: Hashable, Sendable {
 struct ReportIntake {
   /// Files of one sweep at most, so that deadlines and other rounds are kept during a backlog.
   static let filesPerSweepMax = 200
+  /// Outcomes of one transaction at about: the database is locked for it, a second or two, and
+  /// others wait five.
+  static let outcomesPerTransaction = 50_000
   /// Waiting files from which on an administrator is told.
   static let backlogFiles = 500
 
@@ -47,6 +50,9 @@ struct ReportIntake {
   private let log: Logger
   private var senders: [ServerID: Sender] = [:]
   private var lastSeen: [Source: ReportName] = [:]
+  /// Outcomes that were read and are to be imported together: what is told of one operation changes
+  /// the same pages of the database, whichever server tells it.
+  private var outcomes: [(name: ReportName, report: OutcomeReport)] = []
   private var serversInGap: Set<ServerID> = []
 
   /// Joins the parts.
@@ -80,10 +86,15 @@ struct ReportIntake {
       desk.tell(.inboxBacklog(files: contents.reports.count))
     }
     for stray in contents.strays { refuse(stray, because: "its name is not a report's name") }
+    // What an earlier sweep read and could not import is still a file, and read again.
+    outcomes.removeAll()
     for name in contents.reports.prefix(ReportIntake.filesPerSweepMax) {
       result.files += 1
-      result.operations += try take(name)
+      try take(name)
+      let waiting = outcomes.reduce(0) { $0 + $1.report.records.count }
+      if waiting >= ReportIntake.outcomesPerTransaction { result.operations += try loadOutcomes() }
     }
+    result.operations += try loadOutcomes()
     result.isMoreWaiting = contents.reports.count > result.files
     gauges.set(.inboxFiles, contents.reports.count - result.files)
     return result
@@ -113,21 +124,23 @@ struct ReportIntake {
     return false
   }
 
-  /// Imports one file; the operations that it touched.
-  private mutating func take(_ name: ReportName) throws(StoreError) -> [OperationID] {
+  /// Reads one file; imports presence at once and keeps outcomes for the next transaction.
+  private mutating func take(_ name: ReportName) throws(StoreError) {
     let bytes: [UInt8]
     do { bytes = try inbox.read(name.text, limit: Limits.reportBytesMax) } catch {
-      handle(error, reading: name)
-      return []
+      return handle(error, reading: name)
     }
     let report: Report
     do { report = try read(bytes, from: name) } catch let error as StoreError {
       throw error
     } catch {
-      refuse(name.text, because: "\(error)")
-      return []
+      return refuse(name.text, because: "\(error)")
     }
-    return try load(report, name)
+    switch report.body {
+    case .presence(let records): try loadPresence(report.header, records, name)
+    case .outcomes(let records):
+      outcomes.append((name, OutcomeReport(header: report.header, records: records)))
+    }
   }
 
   private func handle(_ error: DropError, reading name: ReportName) {
@@ -187,42 +200,77 @@ struct ReportIntake {
     return senders[serverID]
   }
 
-  private mutating func load(
-    _ report: Report, _ name: ReportName
-  ) throws(StoreError) -> [OperationID] {
-    let result: ImportResult
+  private mutating func loadPresence(
+    _ header: ReportHeader, _ records: [PresenceRecord], _ name: ReportName
+  ) throws(StoreError) {
     do {
-      switch report.body {
-      case .presence(let records):
-        result = try store.importPresence(report.header, records, at: clock.now())
-      case .outcomes(let records):
-        result = try store.importOutcomes(report.header, records, at: clock.now())
+      finish(try store.importPresence(header, records, at: clock.now()), header, name)
+    } catch {
+      try refuse(name, unlessAway: error)
+    }
+  }
+
+  /// Imports the outcomes that were read; the operations that they touched.
+  ///
+  /// In one transaction; if that is refused, one by one, so that a bad one costs only itself.
+  private mutating func loadOutcomes() throws(StoreError) -> [OperationID] {
+    let batch = outcomes
+    outcomes.removeAll()
+    guard !batch.isEmpty else { return [] }
+    var touched: [OperationID] = []
+    do {
+      let results = try store.importOutcomes(batch.map(\.report), at: clock.now())
+      for (result, (name, report)) in zip(results, batch) {
+        touched += finish(result, report.header, name)
       }
     } catch {
-      switch error {
-      case .unavailable, .damaged: throw error
-      case .invalid, .notFound, .conflict:
-        refuse(name.text, because: "\(error)")
+      guard batch.count > 1, !ReportIntake.isAway(error) else {
+        for (name, _) in batch { try refuse(name, unlessAway: error) }
         return []
       }
+      for item in batch {
+        outcomes = [item]
+        touched += try loadOutcomes()
+      }
     }
-    note(result, of: report, name)
-    // Committed or known: only now may the file go. If removing fails, the next sweep finds it
-    // again and the database says that it is a duplicate.
+    return touched
+  }
+
+  /// Committed or known: only now may the file go.
+  ///
+  /// If removing fails, the next sweep finds it again and the database says that it is a duplicate.
+  @discardableResult
+  private mutating func finish(
+    _ result: ImportResult, _ header: ReportHeader, _ name: ReportName
+  ) -> [OperationID] {
+    note(result, of: header, name)
     do { try inbox.remove(name.text) } catch { log.warning("Cannot remove \(name): \(error)") }
     if case .imported(_, let operations) = result { return operations }
     return []
   }
 
-  private mutating func note(_ result: ImportResult, of report: Report, _ name: ReportName) {
+  private func refuse(_ name: ReportName, unlessAway error: StoreError) throws(StoreError) {
+    if ReportIntake.isAway(error) { throw error }
+    refuse(name.text, because: "\(error)")
+  }
+
+  /// Whether it is the database that must get well, and not the file that is bad.
+  private static func isAway(_ error: StoreError) -> Bool {
+    switch error {
+    case .unavailable, .damaged: true
+    case .invalid, .notFound, .conflict: false
+    }
+  }
+
+  private mutating func note(_ result: ImportResult, of header: ReportHeader, _ name: ReportName) {
     let server = senders[name.serverID]?.name ?? "\(name.serverID)"
     switch result {
     case .imported(let records, _):
       lastSeen[Source(kind: name.kind, serverID: name.serverID)] = name
       gauges.add(name.kind == .presence ? .presenceReports : .outcomeReports, 1)
       gauges.add(.reportRecords, records)
-      log.info("\(ReportIntake.loadedLine(name, report.header, records: records))")
-      let isFull = report.header.kind == .presence && report.header.scope == .full
+      log.info("\(ReportIntake.loadedLine(name, header, records: records))")
+      let isFull = header.kind == .presence && header.scope == .full
       if isFull, serversInGap.remove(name.serverID) != nil {
         desk.tell(.presenceResynced(server: server))
       }

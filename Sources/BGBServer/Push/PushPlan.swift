@@ -24,7 +24,8 @@ final class TaskTargets: Sendable {
   let tree: MerkleTree
   /// What was signed of them.
   let root: [UInt8]
-  private let leavesByClient: [UInt32]
+  /// Leaves in the order of their clients' ids.
+  let leavesByClient: [UInt32]
 
   /// Builds the tree and the order by client, in O(n log n).
   init(_ clients: [ClientID]) {
@@ -33,6 +34,14 @@ final class TaskTargets: Sendable {
     root = tree.root
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
+  }
+
+  /// Joins parts that were checked to belong together.
+  init(_ clients: [ClientID], tree: MerkleTree, leavesByClient: [UInt32]) {
+    self.clients = clients
+    self.tree = tree
+    root = tree.root
+    self.leavesByClient = leavesByClient
   }
 
   /// The leaf of a client, or nil when it is no target.
@@ -70,12 +79,23 @@ struct PushPlan: Sendable {
   ///
   /// O(n log n).
   init(record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]) throws(PlanError) {
+    try self.init(record: record, table: TargetTable(targets), answered: answered)
+  }
+
+  /// Checks the task and its targets against its signed statement.
+  init(record: TaskRecord, table: TargetTable, answered: [ResourceID]) throws(PlanError) {
     statement = try PushPlan.checked(record)
-    guard Int(statement.targetCount) == targets.count else { throw .contradiction("target count") }
-    self.targets = TaskTargets(targets.map(\.clientID))
-    guard self.targets.root == statement.targetRoot else { throw .contradiction("target set") }
+    targets = table.targets
+    guard Int(statement.targetCount) == targets.clients.count else {
+      throw .contradiction("target count")
+    }
+    guard targets.root == statement.targetRoot else { throw .contradiction("target set") }
     self.record = record
-    let set = TargetSet(targets.map(\.resourceID))
+    guard !answered.isEmpty else {
+      self.answered = []
+      return
+    }
+    let set = TargetSet(table.resourceIDs)
     self.answered = answered.compactMap { set.index(of: $0) }
   }
 
@@ -92,7 +112,8 @@ struct PushPlan: Sendable {
     answered = []
   }
 
-  private static func checked(_ record: TaskRecord) throws(PlanError) -> TaskStatement {
+  /// What was signed, if the database says the same.
+  static func checked(_ record: TaskRecord) throws(PlanError) -> TaskStatement {
     guard let statement = try? TaskStatement(decoding: record.signed.statement) else {
       throw .malformed
     }

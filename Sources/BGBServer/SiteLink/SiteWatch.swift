@@ -22,9 +22,15 @@ final class SiteWatch: Sendable {
   private let shard: Mailbox<ShardLetter>
   private let time: TimeSource
   private let log: Logger
+  private let tables: TargetTables?
   private let isStopping = Mutex(false)
 
-  init(link: any SiteLink, shard: Mailbox<ShardLetter>, time: TimeSource, log: Logger) {
+  /// - Parameter tables: where the workers of a server share targets; nil for one that is alone.
+  init(
+    link: any SiteLink, shard: Mailbox<ShardLetter>, time: TimeSource, log: Logger,
+    tables: TargetTables? = nil
+  ) {
+    self.tables = tables
     self.link = link
     self.shard = shard
     self.time = time
@@ -92,7 +98,8 @@ final class SiteWatch: Sendable {
   /// Reads a task, checks it against what was signed, and hands it to the loop.
   ///
   /// One that does not fit is left out with an error and a status message; the queue goes on
-  /// behind it. Operations on the same collection have the same targets: those are read once.
+  /// behind it. Operations on the same collection have the same targets: those are read once, by
+  /// one worker.
   private func bring(
     _ taskID: TaskID, _ known: inout TaskTargets?
   ) throws(SiteLinkError) {
@@ -101,23 +108,32 @@ final class SiteWatch: Sendable {
       return
     }
     let answered = try link.answered(of: taskID)
-    var plan: PushPlan?
+    let statement: TaskStatement
     do throws(PlanError) {
-      if answered.isEmpty, let known { plan = try PushPlan(record: record, sharing: known) }
+      statement = try PushPlan.checked(record)
+      if answered.isEmpty, let known, let plan = try PushPlan(record: record, sharing: known) {
+        shard.post(.task(plan))
+        return
+      }
     } catch {
       return try leaveOut(taskID, error)
     }
-    if plan == nil {
-      let targets = try link.targets(of: taskID)
-      do throws(PlanError) {
-        plan = try PushPlan(record: record, targets: targets, answered: answered)
-      } catch {
-        return try leaveOut(taskID, error)
-      }
+    let table = try targets(of: statement)
+    do throws(PlanError) {
+      let plan = try PushPlan(record: record, table: table, answered: answered)
+      known = plan.targets
+      shard.post(.task(plan))
+    } catch {
+      try leaveOut(taskID, error)
     }
-    guard let plan else { return }
-    known = plan.targets
-    shard.post(.task(plan))
+  }
+
+  /// The targets of a task, from another worker of this server or from the site.
+  private func targets(of statement: TaskStatement) throws(SiteLinkError) -> TargetTable {
+    let read = { [link] () throws(SiteLinkError) in try link.targets(of: statement.taskID) }
+    guard let tables else { return TargetTable(try read()) }
+    return try tables.table(
+      root: statement.targetRoot, count: Int(statement.targetCount), read: read)
   }
 
   private func leaveOut(_ taskID: TaskID, _ error: PlanError) throws(SiteLinkError) {

@@ -17,6 +17,12 @@ extension ServerSettings {
     return settings
   }
 
+  /// Where the workers leave each other tables of targets, by the settings of the n-th of them.
+  func targetTables(ofWorker number: Int) -> String {
+    let first = number > 1 ? String(journal.path.dropLast("-\(number)".count)) : journal.path
+    return "\(first)-targets"
+  }
+
   /// Where workers beyond their number had their journals.
   var leftJournals: [String] {
     (2...Limits.workersMax).filter { $0 > workers }.map { "\(journal.path)-\($0)" }

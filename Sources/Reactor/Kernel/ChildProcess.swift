@@ -143,14 +143,30 @@ public final class ProcessLock: Sendable {
   ///
   /// The corresponding C function is `flock`.
   public static func take(_ path: String) throws(Errno) -> ProcessLock? {
-    let fd = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard fd >= 0 else { throw .current }
-    let descriptor = Descriptor(owning: fd)
-    guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
+    let descriptor = try open(path)
+    guard flock(descriptor.raw, LOCK_EX | LOCK_NB) == 0 else {
       let error = Errno.current
       guard error == .wouldBlock else { throw error }
       return nil
     }
     return ProcessLock(descriptor: descriptor)
+  }
+
+  /// Takes the lock as soon as no other process has it; blocks the thread until then.
+  ///
+  /// The corresponding C function is `flock`.
+  public static func wait(_ path: String) throws(Errno) -> ProcessLock {
+    let descriptor = try open(path)
+    while flock(descriptor.raw, LOCK_EX) != 0 {
+      let error = Errno.current
+      guard error == .interrupted else { throw error }
+    }
+    return ProcessLock(descriptor: descriptor)
+  }
+
+  private static func open(_ path: String) throws(Errno) -> Descriptor {
+    let fd = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard fd >= 0 else { throw .current }
+    return Descriptor(owning: fd)
   }
 }

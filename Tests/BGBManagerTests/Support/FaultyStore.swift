@@ -9,11 +9,17 @@ final class FaultyStore: SiteStore {
   private let base: any SiteStore
   private let fault = Mutex<StoreError?>(nil)
   private let observer = Mutex<(@Sendable (ReportHeader) -> Void)?>(nil)
+  private let refused = Mutex<(sequence: UInt64, error: StoreError)?>(nil)
 
   init(_ base: any SiteStore) { self.base = base }
 
   /// From now on every call fails with this error; nil ends that.
   func fail(with error: StoreError?) { fault.withLock { $0 = error } }
+
+  /// From now on outcomes fail with this error where a report of this number is among them.
+  func refuse(outcomes sequence: UInt64, with error: StoreError) {
+    refused.withLock { $0 = (sequence, error) }
+  }
 
   /// Called right after an import was committed, before the importer learns of it.
   func onImport(_ observe: @escaping @Sendable (ReportHeader) -> Void) {
@@ -217,13 +223,18 @@ final class FaultyStore: SiteStore {
     afterImport(header)
     return result
   }
-  func importOutcomes(_ header: ReportHeader, _ records: [OutcomeRecord], at: WallTime)
-    throws(StoreError) -> ImportResult
-  {
+  func importOutcomes(
+    _ reports: [OutcomeReport], at: WallTime
+  ) throws(StoreError) -> [ImportResult] {
     try check()
-    let result = try base.importOutcomes(header, records, at: at)
-    afterImport(header)
-    return result
+    if let refused = refused.withLock({ $0 }),
+      reports.contains(where: { $0.header.sequence == refused.sequence })
+    {
+      throw refused.error
+    }
+    let results = try base.importOutcomes(reports, at: at)
+    for report in reports { afterImport(report.header) }
+    return results
   }
   func requestFullReport(from serverID: ServerID) throws(StoreError) {
     try check()

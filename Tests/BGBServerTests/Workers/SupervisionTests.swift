@@ -222,6 +222,8 @@ import Testing
     #expect(third.serverName == "mp1" && third.worker(3).name == "mp1#3")
     #expect(ServerRecord.workerName("mp1", 64) == "mp1#64")
     #expect(settings.leftJournals.first == "/site/servers/mp1/journal-4")
+    let tables = "/site/servers/mp1/journal-targets"
+    #expect(first.targetTables(ofWorker: 1) == tables && third.targetTables(ofWorker: 3) == tables)
     #expect(settings.leftJournals.count == 61)
   }
 
