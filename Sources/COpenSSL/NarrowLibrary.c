@@ -214,19 +214,26 @@ int copenssl_narrow_names(void) {
          EVP_add_digest(EVP_sha1()) == 1 && EVP_add_digest(EVP_md5()) == 1;
 }
 
-EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {
+static EVP_PKEY *key_of(const char *name, OSSL_PARAM *parameters) {
   OSSL_LIB_CTX *narrow = copenssl_narrow_library();
-  OSSL_PARAM *parameters = NULL;
   EVP_PKEY_CTX *context = NULL;
-  EVP_PKEY *copy = NULL;
-  const char *name = EVP_PKEY_get0_type_name(key);
-  if (narrow == NULL || name == NULL) return NULL;
-  if (EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &parameters) != 1) return NULL;
+  EVP_PKEY *key = NULL;
+  if (narrow == NULL) return NULL;
   context = EVP_PKEY_CTX_new_from_name(narrow, name, NULL);
   if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-      EVP_PKEY_fromdata(context, &copy, EVP_PKEY_KEYPAIR, parameters) != 1)
-    copy = NULL;
+      EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters) != 1)
+    key = NULL;
   EVP_PKEY_CTX_free(context);
+  return key;
+}
+
+EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {
+  OSSL_PARAM *parameters = NULL;
+  EVP_PKEY *copy = NULL;
+  const char *name = EVP_PKEY_get0_type_name(key);
+  if (name == NULL) return NULL;
+  if (EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &parameters) != 1) return NULL;
+  copy = key_of(name, parameters);
   for (OSSL_PARAM *each = parameters; each->key != NULL; each++) {
     OPENSSL_cleanse(each->data, each->data_size);
   }
@@ -236,15 +243,13 @@ EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key) {
 
 EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned char *point) {
   enum { SCALAR_BYTES = 32, POINT_BYTES = 65 };
-  OSSL_LIB_CTX *narrow = copenssl_narrow_library();
   // OSSL_PARAM takes what it only reads by pointers that may write, and numbers in the machine's
   // order of bytes.
   unsigned char number[SCALAR_BYTES], place[POINT_BYTES];
   char group[] = "prime256v1";
   BIGNUM *secret = BN_secure_new();
-  EVP_PKEY_CTX *context = NULL;
   EVP_PKEY *key = NULL;
-  if (narrow != NULL && secret != NULL && BN_bin2bn(scalar, SCALAR_BYTES, secret) != NULL &&
+  if (secret != NULL && BN_bin2bn(scalar, SCALAR_BYTES, secret) != NULL &&
       BN_bn2nativepad(secret, number, SCALAR_BYTES) == SCALAR_BYTES) {
     memcpy(place, point, POINT_BYTES);
     OSSL_PARAM parameters[] = {
@@ -252,12 +257,8 @@ EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned c
         OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, number, SCALAR_BYTES),
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, place, POINT_BYTES),
         OSSL_PARAM_construct_end()};
-    context = EVP_PKEY_CTX_new_from_name(narrow, "EC", NULL);
-    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters) != 1)
-      key = NULL;
+    key = key_of("EC", parameters);
   }
-  EVP_PKEY_CTX_free(context);
   BN_clear_free(secret);
   OPENSSL_cleanse(number, sizeof number);
   return key;

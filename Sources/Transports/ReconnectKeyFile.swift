@@ -2,6 +2,8 @@
 // several start together, and rotated by whoever finds first that the time has come; the others
 // read it again.
 
+import Reactor
+
 /// A file of reconnect keys, and how old they may become.
 public struct ReconnectKeyFile: Sendable, Equatable {
   /// The file's path.
@@ -56,13 +58,13 @@ public struct ReconnectKeyFile: Sendable, Equatable {
   public func rotate(
     now: Int64, ifOlderThan age: Int64 = 0
   ) throws(TLSSetupError) -> ReconnectKeys {
-    let lock: FileLock
+    let lock: ProcessLock
     do throws(SecretFile.Failure) {
       lock = try file.lock()
     } catch {
       throw sentence(error)
     }
-    defer { lock.release() }
+    defer { withExtendedLifetime(lock) {} }
     // Another process may have been faster while we waited for the lock.
     var keys = try loadOrMake(now: now)
     guard keys.ageSeconds(now: now) >= age else { return keys }

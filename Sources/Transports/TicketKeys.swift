@@ -105,7 +105,7 @@ extension TicketKeys {
 }
 
 /// The bytes in lower-case hexadecimal.
-func hexadecimal(_ bytes: [UInt8]) -> String {
+public func hexadecimal(_ bytes: [UInt8]) -> String {
   let digits = Array("0123456789abcdef".utf8)
   var text: [UInt8] = []
   text.reserveCapacity(bytes.count * 2)

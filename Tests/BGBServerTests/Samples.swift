@@ -40,7 +40,8 @@ enum Sample {
       signed: TaskSignature.sign(statement, with: key), deliverBefore: deliverBefore,
       ratePerSecond: rate, isCancelled: false)
     return try PushPlan(
-      record: record, targets: targets, answered: answered.map { ResourceID(UInt32($0)) })
+      record: record, table: TargetTable(targets), answered: answered.map { ResourceID(UInt32($0)) }
+    )
   }
 
   static func outcome(

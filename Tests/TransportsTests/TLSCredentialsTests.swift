@@ -95,17 +95,19 @@ struct TLSCredentialsTests {
     #expect(P256PrivateKey(pkcs8: []) == nil)
   }
 
+  /// What is said of a certificate and a key.
+  private func sentence(_ certificate: [UInt8], _ key: [UInt8]) -> String {
+    do {
+      _ = try TLSCredentials(certificate: certificate, privateKey: key)
+      return "no error"
+    } catch { return error.description }
+  }
+
   @Test("Certificate and key in DER that do not belong together, or are no key, are refused")
   func refusalsInDER() throws {
     let chain = try der(try bytes(site.client.chainFile))
     let key = try der(try bytes(site.client.keyFile))
     let other = try der(try bytes(site.server.keyFile))
-    func sentence(_ certificate: [UInt8], _ key: [UInt8]) -> String {
-      do {
-        _ = try TLSCredentials(certificate: certificate, privateKey: key)
-        return "no error"
-      } catch { return error.description }
-    }
     #expect(sentence(chain, key) == "no error")
     #expect(sentence(chain, other).contains("does not belong"))
     #expect(sentence(Array(chain.dropLast()), key).contains("certificate"))
@@ -120,12 +122,6 @@ struct TLSCredentialsTests {
     let chain = try bytes(site.client.chainFile)
     let key = try bytes(site.client.keyFile)
     let other = try bytes(site.server.keyFile)
-    func sentence(_ certificate: [UInt8], _ key: [UInt8]) -> String {
-      do {
-        _ = try TLSCredentials(certificate: certificate, privateKey: key)
-        return "no error"
-      } catch { return error.description }
-    }
     #expect(sentence(chain, key) == "no error")
     #expect(sentence([], key).contains("certificate"))
     #expect(sentence(chain, []).contains("private key"))

@@ -50,9 +50,6 @@ struct ReportIntake {
   private let log: Logger
   private var senders: [ServerID: Sender] = [:]
   private var lastSeen: [Source: ReportName] = [:]
-  /// Outcomes that were read and are to be imported together: what is told of one operation changes
-  /// the same pages of the database, whichever server tells it.
-  private var outcomes: [(name: ReportName, report: OutcomeReport)] = []
   private var serversInGap: Set<ServerID> = []
 
   /// Joins the parts.
@@ -86,15 +83,19 @@ struct ReportIntake {
       desk.tell(.inboxBacklog(files: contents.reports.count))
     }
     for stray in contents.strays { refuse(stray, because: "its name is not a report's name") }
-    // What an earlier sweep read and could not import is still a file, and read again.
-    outcomes.removeAll()
+    // Imported together: what is told of one operation changes the same pages of the database,
+    // whichever server tells it.
+    var (batch, waiting): ([NamedOutcomes], Int) = ([], 0)
     for name in contents.reports.prefix(ReportIntake.filesPerSweepMax) {
       result.files += 1
-      try take(name)
-      let waiting = outcomes.reduce(0) { $0 + $1.report.records.count }
-      if waiting >= ReportIntake.outcomesPerTransaction { result.operations += try loadOutcomes() }
+      guard let report = try take(name) else { continue }
+      batch.append((name, report))
+      waiting += report.records.count
+      guard waiting >= ReportIntake.outcomesPerTransaction else { continue }
+      result.operations += try load(batch)
+      (batch, waiting) = ([], 0)
     }
-    result.operations += try loadOutcomes()
+    result.operations += try load(batch)
     result.isMoreWaiting = contents.reports.count > result.files
     gauges.set(.inboxFiles, contents.reports.count - result.files)
     return result
@@ -124,22 +125,25 @@ struct ReportIntake {
     return false
   }
 
-  /// Reads one file; imports presence at once and keeps outcomes for the next transaction.
-  private mutating func take(_ name: ReportName) throws(StoreError) {
+  /// Reads one file; imports presence at once and gives outcomes to be imported with others.
+  private mutating func take(_ name: ReportName) throws(StoreError) -> OutcomeReport? {
     let bytes: [UInt8]
     do { bytes = try inbox.read(name.text, limit: Limits.reportBytesMax) } catch {
-      return handle(error, reading: name)
+      handle(error, reading: name)
+      return nil
     }
     let report: Report
     do { report = try read(bytes, from: name) } catch let error as StoreError {
       throw error
     } catch {
-      return refuse(name.text, because: "\(error)")
+      refuse(name.text, because: "\(error)")
+      return nil
     }
     switch report.body {
-    case .presence(let records): try loadPresence(report.header, records, name)
-    case .outcomes(let records):
-      outcomes.append((name, OutcomeReport(header: report.header, records: records)))
+    case .presence(let records):
+      try loadPresence(report.header, records, name)
+      return nil
+    case .outcomes(let records): return OutcomeReport(header: report.header, records: records)
     }
   }
 
@@ -210,13 +214,13 @@ struct ReportIntake {
     }
   }
 
-  /// Imports the outcomes that were read; the operations that they touched.
+  private typealias NamedOutcomes = (name: ReportName, report: OutcomeReport)
+
+  /// Imports outcomes that were read; the operations that they touched.
   ///
   /// In one transaction; if that is refused, one by one, so that a bad one costs only itself.
-  private mutating func loadOutcomes() throws(StoreError) -> [OperationID] {
-    let batch = outcomes
-    outcomes.removeAll()
-    guard !batch.isEmpty else { return [] }
+  private mutating func load(_ batch: [NamedOutcomes]) throws(StoreError) -> [OperationID] {
+    guard let first = batch.first else { return [] }
     var touched: [OperationID] = []
     do {
       let results = try store.importOutcomes(batch.map(\.report), at: clock.now())
@@ -224,13 +228,10 @@ struct ReportIntake {
         touched += finish(result, report.header, name)
       }
     } catch {
-      guard batch.count > 1, !ReportIntake.isAway(error) else {
-        for (name, _) in batch { try refuse(name, unlessAway: error) }
-        return []
-      }
-      for item in batch {
-        outcomes = [item]
-        touched += try loadOutcomes()
+      if batch.count == 1 || ReportIntake.isAway(error) {
+        try refuse(first.name, unlessAway: error)
+      } else {
+        for item in batch { touched += try load([item]) }
       }
     }
     return touched

@@ -75,13 +75,6 @@ struct PushPlan: Sendable {
   /// Client ids by leaf.
   var clients: [ClientID] { targets.clients }
 
-  /// Checks the task against its signed statement and builds the tree.
-  ///
-  /// O(n log n).
-  init(record: TaskRecord, targets: [TargetRecord], answered: [ResourceID]) throws(PlanError) {
-    try self.init(record: record, table: TargetTable(targets), answered: answered)
-  }
-
   /// Checks the task and its targets against its signed statement.
   init(record: TaskRecord, table: TargetTable, answered: [ResourceID]) throws(PlanError) {
     statement = try PushPlan.checked(record)

@@ -5,6 +5,7 @@
 import BGBModel
 import BGBSigning
 import SiteDatabase
+import Transports
 
 /// The bytes of a policy answer.
 enum PolicyDocument {
@@ -30,10 +31,7 @@ enum PolicyDocument {
 
   /// Sixteen bytes of the SHA-256 of the answer, in hexadecimal.
   static func entityTag(of body: [UInt8]) -> String {
-    Digest.sha256(body).prefix(16).map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.count == 1 ? "0" + digits : digits
-    }.joined()
+    hexadecimal(Array(Digest.sha256(body).prefix(16)))
   }
 
   private static func encode(

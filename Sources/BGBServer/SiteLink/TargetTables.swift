@@ -7,6 +7,7 @@ import BGBModel
 import Logging
 import Reactor
 import SiteDatabase
+import Transports
 
 /// The tables of targets of a server with several workers; calls block, on the site's thread.
 struct TargetTables: Sendable {
@@ -62,7 +63,7 @@ struct TargetTables: Sendable {
   }
 
   private func find(_ root: [UInt8], _ count: Int) -> TargetTable? {
-    let start = TargetTables.text(root) + "-"
+    let start = hexadecimal(root) + "-"
     for name in (try? Folder.names(in: folder)) ?? [] where name.hasPrefix(start) {
       guard TargetTables.madeAt(name) != nil,
         let bytes = try? Folder.read(
@@ -79,7 +80,7 @@ struct TargetTables: Sendable {
   private func keep(_ table: TargetTable) {
     guard let bytes = table.encoded() else { return }
     let now = time.wall() / 1000
-    let start = TargetTables.text(table.targets.root) + "-"
+    let start = hexadecimal(table.targets.root) + "-"
     do throws(Errno) {
       for name in try Folder.names(in: folder) where name != "lock" {
         let madeAt = TargetTables.madeAt(name) ?? .min
@@ -102,10 +103,5 @@ struct TargetTables: Sendable {
   private static func madeAt(_ name: String) -> Int64? {
     guard name.hasSuffix(suffix), let dash = name.lastIndex(of: "-") else { return nil }
     return Int64(name[name.index(after: dash)...].dropLast(suffix.count))
-  }
-
-  private static func text(_ root: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(root.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }
 }

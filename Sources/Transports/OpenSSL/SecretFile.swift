@@ -74,15 +74,12 @@ public struct SecretFile: Sendable {
   /// Waits until no other process or thread holds the file's lock, and holds it.
   ///
   /// The lock is a file beside it, because the file itself is replaced by each change.
-  func lock() throws(Failure) -> FileLock {
-    let number = unsafe open(
-      "\(path).lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard number >= 0 else { throw .system(.current) }
-    let lock = FileLock(Descriptor(owning: number))
-    while flock(number, LOCK_EX) != 0 {
-      guard errno == EINTR else { throw .system(.current) }
+  func lock() throws(Failure) -> ProcessLock {
+    do throws(Errno) {
+      return try ProcessLock.wait("\(path).lock")
+    } catch {
+      throw .system(error)
     }
-    return lock
   }
 
   /// Writes a draft beside the file, durably, and has it put in place.
@@ -124,16 +121,6 @@ public struct SecretFile: Sendable {
     let descriptor = Descriptor(owning: number)
     guard fsync(descriptor.raw) == 0 else { throw .system(.current) }
   }
-}
-
-/// A lock on a file, held until it is released or forgotten.
-final class FileLock {
-  private var descriptor: Descriptor?
-
-  init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
-
-  /// Lets the next one in.
-  func release() { descriptor = nil }
 }
 
 extension SecretFile.Failure: CustomStringConvertible {

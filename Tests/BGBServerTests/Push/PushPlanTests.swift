@@ -36,10 +36,10 @@ struct PushPlanTests {
     var swapped = targets(3)
     swapped[1].clientID = Sample.client(99)
     #expect(throws: PlanError.contradiction("target set")) {
-      try PushPlan(record: plan.record, targets: swapped, answered: [])
+      try PushPlan(record: plan.record, table: TargetTable(swapped), answered: [])
     }
     #expect(throws: PlanError.contradiction("target count")) {
-      try PushPlan(record: plan.record, targets: targets(4), answered: [])
+      try PushPlan(record: plan.record, table: TargetTable(targets(4)), answered: [])
     }
   }
 
@@ -63,17 +63,17 @@ struct PushPlanTests {
     var record = plan.record
     record.deliverBefore = record.deliverBefore.adding(milliseconds: 1)
     #expect(throws: PlanError.contradiction("deadline")) {
-      try PushPlan(record: record, targets: targets(3), answered: [])
+      try PushPlan(record: record, table: TargetTable(targets(3)), answered: [])
     }
     record = plan.record
     record.taskID = Sample.task(2)
     #expect(throws: PlanError.contradiction("task id")) {
-      try PushPlan(record: record, targets: targets(3), answered: [])
+      try PushPlan(record: record, table: TargetTable(targets(3)), answered: [])
     }
     record = plan.record
     record.signed.statement.removeLast()
     #expect(throws: PlanError.malformed) {
-      try PushPlan(record: record, targets: targets(3), answered: [])
+      try PushPlan(record: record, table: TargetTable(targets(3)), answered: [])
     }
   }
 }
