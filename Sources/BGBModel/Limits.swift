@@ -157,6 +157,10 @@ public enum Limits {
   public static let quietReportMilliseconds: UInt64 = 250
   /// Outcomes in one task-status report at most; reached, the report is written at once.
   public static let outcomesPerReportMax = 5_000
+  /// So long the manager gathers reports at most, while many outcomes come, before it loads them.
+  public static let sweepGatherMilliseconds: UInt64 = 1_000
+  /// So long after the last of them it loads them anyway.
+  public static let sweepQuietMilliseconds: UInt64 = 300
   /// Bytes of a report file at most: a full report of 200,000 clients at some 240 bytes each.
   public static let reportBytesMax = 48 << 20
   /// Bytes of one line of a report at most.

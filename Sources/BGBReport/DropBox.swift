@@ -90,6 +90,15 @@ public struct DropBox: Sendable {
   /// The finished reports, in the order in which they are to be imported.
   public func list() throws(DropError) -> [ReportName] { try scan().reports }
 
+  /// How many bytes the finished reports have together.
+  public func waitingBytes() throws(DropError) -> Int {
+    let folder = try OpenFolder(directory)
+    return try list().reduce(0) { sum, name in
+      // A file of any size may lie there under a report's name.
+      sum.addingReportingOverflow(folder.size(name.text) ?? 0).partialValue
+    }
+  }
+
   /// The bytes of a file; symbolic links, folders, pipes and what exceeds the limit are refused
   /// (`ELOOP`, `EINVAL`, `EFBIG`), and nothing can make this call wait.
   public func read(_ name: String, limit: Int) throws(DropError) -> [UInt8] {
@@ -232,6 +241,13 @@ private struct OpenFolder: ~Copyable {
       filled += count
     }
     return Array(bytes[..<filled])
+  }
+
+  /// The bytes of what has this name; nil when nothing has.
+  func size(_ name: String) -> Int? {
+    var facts = stat()
+    guard unsafe fstatat(descriptor, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+    return Int(facts.st_size)
   }
 
   func remove(_ name: String) throws(DropError) {

@@ -85,6 +85,18 @@ private func name(_ sequence: UInt64, _ kind: ReportKind = .presence) -> ReportN
     #expect(try box.list().map(\.text) == names)
   }
 
+  @Test func finishedReportsAreWeighedTogether() throws {
+    let box = try DropBox(folder.path)
+    #expect(try box.waitingBytes() == 0)
+    try box.drop(name(1), [UInt8](repeating: 7, count: 300))
+    try box.drop(name(2, .outcomes), [1, 2, 3])
+    folder.put("Bgb3-5-3.BOS.tmp", "half a rep")
+    folder.put("a stray", "of some length")
+    #expect(try box.waitingBytes() == 303)
+    try box.remove(name(1).text)
+    #expect(try box.waitingBytes() == 3)
+  }
+
   @Test func whatADeadWriterLeftIsReplaced() throws {
     let box = try DropBox(folder.path)
     folder.put("Bgb3-5-1.BOS.tmp", "half a rep")

@@ -66,6 +66,9 @@ struct ReportIntake {
     self.log = log
   }
 
+  /// The bytes of all reports that wait; none where that cannot be told, which a sweep then says.
+  func waitingBytes() -> Int { (try? inbox.waitingBytes()) ?? 0 }
+
   /// Looks at the inbox once and imports what is there, oldest first.
   ///
   /// Throws when the database does not answer: the files stay, the caller tries again later.

@@ -26,7 +26,7 @@ struct Rounds {
   let log: Logger
   var intake: ReportIntake
 
-  private var nextSweep = Ticks.zero
+  private var pace = SweepPace()
   private var nextOverdue = Ticks.zero
   private var nextCertificates = Ticks.zero
   private var pauseMilliseconds: UInt64 = 0
@@ -53,23 +53,23 @@ struct Rounds {
   ///
   /// - Parameter heard: whether the inbox announced a file since the last call.
   mutating func go(heard: Bool, at now: Ticks) -> Ticks {
-    if heard { nextSweep = min(nextSweep, now) }
+    if heard { pace.hear(bytes: intake.waitingBytes(), at: now) }
     if now < pausedUntil { return pausedUntil }
     do {
-      if now >= nextSweep { try loadReports(at: now) }
+      if now >= pace.due { try loadReports(at: now) }
       if now >= nextOverdue { try closeOverdue(at: now) }
       recover()
     } catch { pause(because: error, at: now) }
     if now >= nextCertificates { lookAtCertificates(at: now) }
     gauges.set(.lastRound, clock.now().milliseconds)
-    return max(pausedUntil, min(nextSweep, nextOverdue, nextCertificates))
+    return max(pausedUntil, min(pace.due, nextOverdue, nextCertificates))
   }
 
   private mutating func loadReports(at now: Ticks) throws(StoreError) {
     let result = try intake.sweep()
     hub.touch(result.operations)
     let interval = UInt64(clamping: settings.current.sweepInterval.milliseconds)
-    nextSweep = result.isMoreWaiting ? now : now + interval
+    pace.swept(isMoreWaiting: result.isMoreWaiting, interval: interval, at: now)
   }
 
   private mutating func closeOverdue(at now: Ticks) throws(StoreError) {
