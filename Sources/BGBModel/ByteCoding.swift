@@ -101,6 +101,7 @@ public struct ByteReader: Sendable {
   /// A UTF-8 text with a 16-bit length before it, of at most `limit` bytes and without NUL.
   public mutating func text(limit: Int) throws(CodingError) -> String {
     let bytes = try block(limit: limit)
+    if bytes.isEmpty { return "" }
     guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
       throw .badText
     }

@@ -96,7 +96,9 @@ final class DetachedSlots {
     var firstFree: Int?
   }
 
-  private var shelves: [Shelf] = CipherSuite.allCases.map { unsafe Shelf(suite: $0) }
+  // A fixed place of our own: an array in a class is asked for its owner and for overlapping
+  // accesses each time, and every record asks some ten times.
+  private let shelves: UnsafeMutableBufferPointer<Shelf>
   /// Slots in use.
   private(set) var inUse = 0
 
@@ -108,8 +110,15 @@ final class DetachedSlots {
   /// Bytes of a slot.
   static func slotBytes(_ suite: CipherSuite) -> Int { headBytes + 2 * wayBytes(suite) }
 
+  init() {
+    unsafe shelves = .allocate(capacity: CipherSuite.allCases.count)
+    for (index, suite) in CipherSuite.allCases.enumerated() {
+      unsafe shelves.initializeElement(at: index, to: Shelf(suite: suite))
+    }
+  }
+
   deinit {
-    for shelf in shelves {
+    for unsafe shelf in unsafe shelves {
       var left = shelf.made
       for index in unsafe shelf.pieces.indices {
         // What was never used was never written: to wipe it would only make it resident.
@@ -119,18 +128,20 @@ final class DetachedSlots {
         unsafe shelf.pieces[index].deallocate()
       }
     }
+    unsafe shelves.deinitialize()
+    unsafe shelves.deallocate()
   }
 
   /// Takes a slot, zeroed.
   func take(_ suite: CipherSuite) -> SlotName? {
     let index = Int(suite.rawValue)
     let place: Int
-    if let free = shelves[index].firstFree {
+    if let free = unsafe shelves[index].firstFree {
       place = free
       let next = head(SlotName(suite, place)).failureReason
-      shelves[index].firstFree = next < 0 ? nil : Int(next)
+      unsafe shelves[index].firstFree = next < 0 ? nil : Int(next)
     } else {
-      place = shelves[index].made
+      place = unsafe shelves[index].made
       guard place < SlotName.placesMax else { return nil }
       if unsafe place == shelves[index].pieces.count * Self.slotsPerPiece {
         unsafe shelves[index].pieces.append(
@@ -138,7 +149,7 @@ final class DetachedSlots {
             byteCount: Self.slotsPerPiece * Self.slotBytes(suite),
             alignment: MemoryLayout<UInt64>.alignment))
       }
-      shelves[index].made += 1
+      unsafe shelves[index].made += 1
     }
     let name = SlotName(suite, place)
     unsafe OPENSSL_cleanse(base(name), Self.slotBytes(suite))
@@ -152,15 +163,15 @@ final class DetachedSlots {
     unsafe OPENSSL_cleanse(base(name), Self.slotBytes(name.suite))
     let index = Int(name.suite.rawValue)
     var head = SlotHead()
-    head.failureReason = Int32(shelves[index].firstFree ?? -1)
+    head.failureReason = Int32(unsafe shelves[index].firstFree ?? -1)
     setHead(name, head)
-    shelves[index].firstFree = name.place
+    unsafe shelves[index].firstFree = name.place
     inUse -= 1
   }
 
   private func base(_ name: SlotName) -> UnsafeMutableRawPointer {
     let index = Int(name.suite.rawValue)
-    precondition(name.place < shelves[index].made, "no such slot")
+    precondition(unsafe name.place < shelves[index].made, "no such slot")
     let (piece, offset) = name.place.quotientAndRemainder(dividingBy: Self.slotsPerPiece)
     return unsafe shelves[index].pieces[piece] + offset * Self.slotBytes(name.suite)
   }

@@ -5,6 +5,7 @@
 // The algorithms are OpenSSL's; ours are the nonce, the header as associated data, and the content
 // type behind the content (RFC 8446, 5.2 to 5.4).
 import COpenSSL
+import Glibc
 
 /// What a record turned out to hold.
 enum OpenedRecord: Equatable {
@@ -23,15 +24,28 @@ enum OpenedRecord: Equatable {
 final class RecordCiphers {
   /// One context and whose key it has.
   @safe private struct Machine {
-    let context: OpaquePointer
+    var context: OpaquePointer?
     /// The slot whose key the context has; nil after that key has changed or gone.
     var keyedFor: SlotName?
   }
 
-  private var machines: [Machine] = []
+  // Fixed places of our own: an array in a class is asked for overlapping accesses each time.
+  private let machines: UnsafeMutableBufferPointer<Machine>
+  /// The one parameter "tag" and the list's end; its bytes are those of the record in hand.
+  private let tag: UnsafeMutablePointer<OSSL_PARAM>
+  private let tagName: UnsafeMutablePointer<CChar>
 
   /// Fetches the algorithms once; nil if OpenSSL does not have one of them.
   init?() {
+    guard let tagName = unsafe strdup(OSSL_CIPHER_PARAM_AEAD_TAG) else { return nil }
+    unsafe self.tagName = unsafe tagName
+    unsafe tag = .allocate(capacity: 2)
+    unsafe tag.initialize(
+      to: OSSL_PARAM_construct_octet_string(tagName, nil, CipherSuite.tagBytes))
+    unsafe (tag + 1).initialize(to: OSSL_PARAM_construct_end())
+    unsafe machines = .allocate(capacity: CipherSuite.allCases.count * 2)
+    // All at once: what is freed after a failure below must have been set.
+    unsafe machines.initialize(repeating: Machine())
     for suite in CipherSuite.allCases {
       let algorithm =
         switch suite {
@@ -43,7 +57,7 @@ final class RecordCiphers {
       defer { unsafe EVP_CIPHER_free(cipher) }
       for way in [RecordWay.read, .write] {
         guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
-        unsafe machines.append(Machine(context: context))
+        unsafe machines[Self.index(suite, way)].context = context
         guard
           unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, Int32(way.rawValue), nil) == 1
         else { return nil }
@@ -52,7 +66,16 @@ final class RecordCiphers {
   }
 
   deinit {
-    for machine in machines { unsafe EVP_CIPHER_CTX_free(machine.context) }
+    for unsafe machine in unsafe machines { unsafe EVP_CIPHER_CTX_free(machine.context) }
+    unsafe machines.deallocate()
+    unsafe tag.deallocate()
+    unsafe free(tagName)
+  }
+
+  /// The parameter for a tag that stands there; what a control call would make anew each time.
+  private func tag(at place: UnsafeMutableRawPointer) -> UnsafeMutablePointer<OSSL_PARAM> {
+    unsafe tag.pointee.data = unsafe place
+    return unsafe tag
   }
 
   private static func index(_ suite: CipherSuite, _ way: RecordWay) -> Int {
@@ -63,8 +86,8 @@ final class RecordCiphers {
   func forget(_ name: SlotName) {
     for way in [RecordWay.read, .write] {
       let index = Self.index(name.suite, way)
-      guard machines[index].keyedFor == name else { continue }
-      machines[index].keyedFor = nil
+      guard unsafe machines[index].keyedFor == name else { continue }
+      unsafe machines[index].keyedFor = nil
       // An empty key takes the place of the real one, whose schedule would else stay in memory.
       let nothing = [UInt8](repeating: 0, count: 32)
       _ = unsafe EVP_CipherInit_ex2(
@@ -87,7 +110,7 @@ final class RecordCiphers {
       for place in 0..<4 {
         unsafe nonce[11 - place] ^= UInt8(truncatingIfNeeded: sequence >> (8 * UInt32(place)))
       }
-      let machine = machines[index]
+      let machine = unsafe machines[index]
       let isKeyed = machine.keyedFor == name
       let key = unsafe slots.key(name, way).baseAddress?.assumingMemoryBound(to: UInt8.self)
       return unsafe EVP_CipherInit_ex2(
@@ -95,10 +118,10 @@ final class RecordCiphers {
         nonce.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(way.rawValue), nil)
     }
     guard done == 1 else {
-      machines[index].keyedFor = nil
+      unsafe machines[index].keyedFor = nil
       return nil
     }
-    machines[index].keyedFor = name
+    unsafe machines[index].keyedFor = name
     slots.setSequence(name, way, sequence + 1)
     return unsafe machines[index].context
   }
@@ -133,8 +156,7 @@ final class RecordCiphers {
         context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
         && EVP_EncryptUpdate(context, body, &count, body, Int32(inner)) == 1
         && EVP_EncryptFinal_ex(context, body + inner, &count) == 1
-        && EVP_CIPHER_CTX_ctrl(
-          context, EVP_CTRL_AEAD_GET_TAG, Int32(CipherSuite.tagBytes), body + inner) == 1
+        && EVP_CIPHER_CTX_get_params(context, tag(at: body + inner)) == 1
     }
     return sealed ? size : nil
   }
@@ -158,12 +180,11 @@ final class RecordCiphers {
         let record = unsafe start + record.lowerBound
         let body = unsafe record + RecordLimits.headerBytes
         // OpenSSL takes the tag as a pointer to change, and only reads it.
-        let tag = unsafe UnsafeMutableRawPointer(mutating: body + inner)
+        let tag = unsafe tag(at: UnsafeMutableRawPointer(mutating: body + inner))
         var count: Int32 = 0
         var last: UInt8 = 0
         let isGenuine =
-          unsafe EVP_CIPHER_CTX_ctrl(
-            context, EVP_CTRL_AEAD_SET_TAG, Int32(CipherSuite.tagBytes), tag) == 1
+          unsafe EVP_CIPHER_CTX_set_params(context, tag) == 1
           && EVP_DecryptUpdate(context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
           && (inner == 0
             || EVP_DecryptUpdate(context, room.baseAddress, &count, body, Int32(inner)) == 1)
