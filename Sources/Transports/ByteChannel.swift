@@ -144,6 +144,30 @@ public final class ByteChannel {
     }
   }
 
+  /// Sends the bytes at once where nothing waits before them, and puts at the end of the queue what
+  /// does not go. Where the queue has no room for it, the connection is of no more use.
+  ///
+  /// What goes at once costs no block and no second look at the connection. Only a connection that
+  /// left OpenSSL sends at once: OpenSSL wants to be shown the same bytes again, in one piece.
+  public func send(_ bytes: Span<UInt8>, now: Ticks) -> SendOutcome {
+    guard outbound.isEmpty, isDetached else {
+      return outbound.store(bytes, now: now) == .stored ? .queued : .refused
+    }
+    var sent = 0
+    while sent < bytes.count {
+      let step = transport.write(bytes.extracting(droppingFirst: sent))
+      gate.noteFlush(step, isEmpty: true)
+      switch step {
+      case .progressed(let count): sent += count
+      case .wouldBlock:
+        let rest = bytes.extracting(droppingFirst: sent)
+        return outbound.store(rest, now: now) == .stored ? .queued : .refused
+      case .ended, .failed: return .lost(step)
+      }
+    }
+    return .sent
+  }
+
   /// Bytes that wait to be sent.
   public var outboundCount: Int { outbound.count }
 

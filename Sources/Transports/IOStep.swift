@@ -15,6 +15,18 @@ public enum IOStep: Equatable, Sendable {
   case failed(TransportError)
 }
 
+/// The outcome of bytes that were to be sent at once.
+public enum SendOutcome: Equatable, Sendable {
+  /// They are all with the kernel.
+  case sent
+  /// Some of them, or all, wait in the queue.
+  case queued
+  /// The queue, or its pool, has no room for what the kernel did not take.
+  case refused
+  /// The connection ended or is lost, as a flush would say it.
+  case lost(IOStep)
+}
+
 /// The outcome of one step of a handshake.
 public enum HandshakeStep: Equatable, Sendable {
   /// The handshake is complete, and the peer's certificate verified if one was demanded.

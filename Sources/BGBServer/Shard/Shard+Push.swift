@@ -48,9 +48,10 @@ extension Shard {
       return
     }
     frame.clear()
-    guard ledger.write(order, pushID: lastPushID &+ 1, at: wallNow, into: &frame),
-      sendFrame(frame.bytes, connection)
-    else { return }
+    // A confirmation that waited for company goes first, in the same record.
+    writeConfirmation(connection, into: &frame)
+    let isWritten = ledger.write(order, pushID: lastPushID &+ 1, at: wallNow, into: &frame)
+    guard dispatch(frame.bytes, connection), isWritten else { return }
     lastPushID &+= 1
     connection.unacknowledged += 1
     connection.lastLeaf = UInt32(truncatingIfNeeded: order.leaf)

@@ -90,13 +90,44 @@ extension Shard {
     return enqueue(frame, connection)
   }
 
+  /// Sends the bytes of a frame at once where nothing waits before them; false when the peer had to
+  /// be cut for it.
+  ///
+  /// For what goes to very many in one turn: it needs no block, and nobody looks at the connection
+  /// a second time.
+  func dispatch(_ frame: [UInt8], _ connection: Connection) -> Bool {
+    guard connection.condemned == nil else { return false }
+    guard connection.polls == nil else { return enqueue(frame, connection) }
+    switch connection.channel.send(frame.span, now: loop.now) {
+    case .sent:
+      counters.bytesOut &+= UInt64(frame.count)
+      return true
+    case .queued:
+      markDirty(connection)
+      return true
+    case .refused:
+      counters.slowReaders &+= 1
+      condemn(connection, .slowReader)
+    case .lost(.failed(let error)) where error.errno == Errno.timedOut.rawValue:
+      condemn(connection, .halfOpen)
+    case .lost: condemn(connection, .connectionLost)
+    }
+    return false
+  }
+
   /// Tells an agent which of its outcomes are durable.
   func confirm(_ connection: Connection) {
-    let upTo = connection.storedUpTo
-    connection.confirmedUpTo = upTo
     smallFrame.clear()
-    MessageCodec.encode(.outcomeStored(OutcomeStored(upTo: upTo)), into: &smallFrame)
+    writeConfirmation(connection, into: &smallFrame)
     enqueue(smallFrame.bytes, connection)
+  }
+
+  /// Appends the frame that tells which of its outcomes are durable, if it was not told yet.
+  func writeConfirmation(_ connection: Connection, into writer: inout ByteWriter) {
+    let upTo = connection.storedUpTo
+    guard upTo > connection.confirmedUpTo else { return }
+    connection.confirmedUpTo = upTo
+    MessageCodec.encode(.outcomeStored(OutcomeStored(upTo: upTo)), into: &writer)
   }
 
   @discardableResult
