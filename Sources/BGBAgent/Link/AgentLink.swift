@@ -58,6 +58,8 @@ final class AgentLink {
   var keptReconnect: [UInt8]?
   /// Whether it is on the list of links to flush.
   var isDirty = false
+  /// Whether news may wait for room in its outbound queue.
+  var hasMoreNews = false
   /// Whether it leaves after what is queued was sent.
   var isLeaving = false
   /// When policies are fetched next by the timer.

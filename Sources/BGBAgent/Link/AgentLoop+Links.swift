@@ -208,7 +208,12 @@ extension AgentLoop {
     }
     guard let channel = link.channel else { return }
     if channel.hasLeftovers { leftovers.append(link.token) }
-    markDirty(link)
+    // Most of what comes is answered later, when the journal has it: nothing to flush now.
+    if channel.outboundCount > 0 || link.shallDetach || link.isLeaving || link.polls != nil {
+      markDirty(link)
+    } else {
+      settle(link)
+    }
   }
 
   /// Reads what its reader holds already.
@@ -243,13 +248,32 @@ extension AgentLoop {
     markDirty(link)
   }
 
+  /// Sends a message that nothing of this turn will follow at once, unless others wait before it.
+  private func sendAtOnce(_ message: Message, _ link: AgentLink) {
+    guard let channel = link.channel, link.isOpen else { return }
+    switch channel.send(MessageCodec.encode(message).span, now: loop.now) {
+    case .sent: link.session.sent(at: loop.now)
+    case .queued:
+      link.session.sent(at: loop.now)
+      markDirty(link)
+    case .refused: lost(link, .stuck)
+    case .lost(.failed(let error)): lost(link, .lost(error))
+    case .lost: lost(link, .ended)
+    }
+  }
+
   /// Sends news as far as there is room; the rest goes when the queue has shrunk.
   func sendNews(_ link: AgentLink) {
     guard link.session.isSignedIn else { return }
-    while let channel = link.channel, channel.outboundCount < AgentLoop.newsThresholdBytes,
-      let report = desk.nextNews(link.identity.clientID)
-    {
-      send(.taskOutcome(report), link)
+    link.hasMoreNews = false
+    while let channel = link.channel {
+      link.hasMoreNews = channel.outboundCount >= AgentLoop.newsThresholdBytes
+      guard !link.hasMoreNews, let report = desk.nextNews(link.identity.clientID) else { return }
+      if desk.hasNews(link.identity.clientID) {
+        send(.taskOutcome(report), link)
+      } else {
+        sendAtOnce(.taskOutcome(report), link)
+      }
     }
   }
 
@@ -257,7 +281,7 @@ extension AgentLoop {
     guard let channel = link.channel, link.isOpen else { return }
     switch channel.flush(now: loop.now) {
     case .progressed(let count):
-      if count > 0 && channel.outboundCount == 0 { sendNews(link) }
+      if link.hasMoreNews, count > 0, channel.outboundCount == 0 { sendNews(link) }
     case .wouldBlock: break
     case .ended: return lost(link, .ended)
     case .failed(let error): return lost(link, .lost(error))

@@ -147,7 +147,12 @@ extension AgentLoop {
     return all
   }
 
-  func link(of client: ClientID) -> AgentLink? { tokens[client].flatMap { links[$0] } }
+  func link(of client: ClientID) -> AgentLink? {
+    if let lastFound, lastFound.client == client { return links[lastFound.token] }
+    guard let token = tokens[client] else { return nil }
+    lastFound = (client, token)
+    return links[token]
+  }
 
   private func flushDirty() {
     let flushed = dirty

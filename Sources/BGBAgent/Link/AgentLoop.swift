@@ -120,6 +120,8 @@ public final class AgentLoop {
   var buffer = ReceiveBuffer(capacity: 64 * 1_024)
   var links: SlotTable<AgentLink>
   var tokens: [ClientID: Token] = [:]
+  /// The link that was looked for last: what a desk orders comes in groups for one client.
+  var lastFound: (client: ClientID, token: Token)?
   var dirty: [AgentLink] = []
   /// The context that the clients of a fleet share; made with the first of them.
   var fleetContext: (tcp: TLSContext, https: TLSContext)?

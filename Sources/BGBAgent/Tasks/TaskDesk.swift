@@ -270,9 +270,15 @@ public final class TaskDesk {
     orders.append(.told(client, .stored(proven)))
   }
 
+  /// Whether something may be durable here that was not sent in this session.
+  public func hasNews(_ client: ClientID) -> Bool {
+    guard let desk = desk(of: client) else { return false }
+    return desk.cursor < desk.durable
+  }
+
   /// The next news to send, in the order of their sequences; nil when there is none now.
   public func nextNews(_ client: ClientID) -> OutcomeReport? {
-    guard let desk = desk(of: client), desk.isConnected,
+    guard hasNews(client), let desk = desk(of: client), desk.isConnected,
       let news = book.news(of: client, after: desk.cursor),
       news.sequence <= desk.durable
     else { return nil }
