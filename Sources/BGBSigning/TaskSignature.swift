@@ -35,6 +35,10 @@ public struct ProvenTask: Sendable {
   /// The bytes of the statement that was verified last, and their SHA-256; empty if none was.
   public private(set) var last: (bytes: [UInt8], digest: [UInt8]) = ([], [])
 
+  /// The leaf that was proven first, and what is known of the tree since there was a second one.
+  private var firstLeaf: Int?
+  private var nodes: ProvenNodes?
+
   /// Knows none.
   public init() {}
 
@@ -45,7 +49,23 @@ public struct ProvenTask: Sendable {
     let statement = try TaskSignature.verify(task, keys: keys)
     known = (task, keys, statement)
     last = (task.statement, Digest.sha256(task.statement))
+    (firstLeaf, nodes) = (nil, nil)
     return statement
+  }
+
+  /// Whether a client is that leaf of the task that was verified last.
+  mutating func isTarget(
+    _ client: ClientID, _ index: Int, _ path: MerklePath, of statement: TaskStatement
+  ) -> Bool {
+    let (count, root) = (Int(statement.targetCount), statement.targetRoot)
+    if let isTarget = nodes?.verify(leaf: client, index: index, path: path) { return isTarget }
+    guard
+      MerkleTree.verify(leaf: client, index: index, count: count, path: path, root: root)
+    else { return false }
+    // A process with one client never needs the memory.
+    if let firstLeaf, firstLeaf != index { nodes = ProvenNodes(count: count, root: root) }
+    firstLeaf = index
+    return true
   }
 }
 
@@ -73,10 +93,7 @@ public enum TaskCheck {
   ) throws(TaskRejection) -> TaskStatement {
     let statement = try proven.verify(task, keys: keys)
     guard statement.site == site else { throw .foreignSite }
-    let isTarget = MerkleTree.verify(
-      leaf: client, index: Int(leafIndex), count: Int(statement.targetCount),
-      path: path, root: statement.targetRoot)
-    guard isTarget else { throw .notTarget }
+    guard proven.isTarget(client, Int(leafIndex), path, of: statement) else { throw .notTarget }
     guard now < statement.deliverBefore, now < statement.startBefore else { throw .expired }
     guard now >= statement.notBefore else { throw .notYetValid }
     return statement
