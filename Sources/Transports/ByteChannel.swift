@@ -144,9 +144,9 @@ public final class ByteChannel {
     }
   }
 
-  /// Sends the bytes at once where nothing waits before them, and puts at the end of the queue what
-  /// does not go. Where the queue has no room for it, the connection is of no more use.
+  /// Sends the bytes at once where nothing waits before them; what does not go is queued.
   ///
+  /// Where the queue has no room for it, the connection is of no more use.
   /// What goes at once costs no block and no second look at the connection. Only a connection that
   /// left OpenSSL sends at once: OpenSSL wants to be shown the same bytes again, in one piece.
   public func send(_ bytes: Span<UInt8>, now: Ticks) -> SendOutcome {

@@ -118,7 +118,8 @@ final class DetachedSlots {
   }
 
   deinit {
-    for unsafe shelf in unsafe shelves {
+    for place in unsafe shelves.indices {
+      let shelf = unsafe shelves[place]
       var left = shelf.made
       for index in unsafe shelf.pieces.indices {
         // What was never used was never written: to wipe it would only make it resident.

@@ -66,7 +66,7 @@ final class RecordCiphers {
   }
 
   deinit {
-    for unsafe machine in unsafe machines { unsafe EVP_CIPHER_CTX_free(machine.context) }
+    for index in unsafe machines.indices { unsafe EVP_CIPHER_CTX_free(machines[index].context) }
     unsafe machines.deallocate()
     unsafe tag.deallocate()
     unsafe free(tagName)
