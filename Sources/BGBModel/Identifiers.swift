@@ -31,9 +31,11 @@ public struct Bits128: Hashable, Comparable, Sendable {
   /// Reads the same from a part of a text.
   public init?(_ text: Substring) { self.init(characters: text.utf8Span.span) }
 
+  /// Reads the same from the bytes of a text.
+  ///
   /// Without a branch that depends on a digit: the ids of all targets of an operation are read in
   /// this form, and half of such branches are guessed wrongly.
-  private init?(characters: borrowing Span<UInt8>) {
+  public init?(characters: borrowing Span<UInt8>) {
     let dash = UInt8(ascii: "-")
     guard characters.count == 36, characters[8] == dash, characters[13] == dash,
       characters[18] == dash, characters[23] == dash
@@ -138,6 +140,12 @@ public struct ClientID: Hashable, Comparable, Sendable, CustomStringConvertible 
     self.bits = bits
   }
 
+  /// Reads the same from the bytes of a text.
+  public init?(characters: borrowing Span<UInt8>) {
+    guard let bits = Bits128(characters: characters) else { return nil }
+    self.bits = bits
+  }
+
   /// Reads a whole URI SAN, prefix and UUID; nil for anything else.
   public init?(uri: String) {
     guard uri.hasPrefix(ClientID.uriPrefix) else { return nil }
@@ -169,6 +177,12 @@ public struct TaskID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Reads the same from a part of a text.
   public init?(_ text: Substring) {
     guard let bits = Bits128(text) else { return nil }
+    self.bits = bits
+  }
+
+  /// Reads the same from the bytes of a text.
+  public init?(characters: borrowing Span<UInt8>) {
+    guard let bits = Bits128(characters: characters) else { return nil }
     self.bits = bits
   }
 

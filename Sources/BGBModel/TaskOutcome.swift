@@ -65,6 +65,22 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
     self = TaskState.allCases[index]
   }
 
+  /// Finds a state by the bytes of its word.
+  public init?(named text: borrowing Span<UInt8>) {
+    for index in TaskState.names.indices where TaskState.isName(index, text) {
+      self = TaskState.allCases[index]
+      return
+    }
+    return nil
+  }
+
+  private static func isName(_ index: Int, _ text: borrowing Span<UInt8>) -> Bool {
+    let name = names[index].utf8Span.span
+    guard name.count == text.count else { return false }
+    for position in name.indices where name[position] != text[position] { return false }
+    return true
+  }
+
   /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.
   private static let names = allCases.map { "\($0)" }
 }

@@ -64,13 +64,18 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
 
   /// Reads what `description` writes, and the same without fraction; nil for anything else.
   public init?(rfc3339 text: some StringProtocol) {
-    let bytes = Array(text.utf8)
+    self.init(rfc3339: Array(text.utf8).span)
+  }
+
+  /// Reads the same from the bytes of a text.
+  public init?(rfc3339 bytes: borrowing Span<UInt8>) {
     guard bytes.count == 20 || bytes.count == 24, bytes[bytes.count - 1] == UInt8(ascii: "Z") else {
       return nil
     }
     func number(_ range: Range<Int>) -> Int64? {
       var value: Int64 = 0
-      for byte in bytes[range] {
+      for index in range {
+        let byte = bytes[index]
         guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
         value = value * 10 + Int64(byte - UInt8(ascii: "0"))
       }

@@ -39,7 +39,9 @@ public enum ReportFile {
       records.reserveCapacity(frame.count)
       var seen: Set<ClientID> = []
       try frame.forEachRecord(in: bytes) { text, line throws(ReportError) in
-        guard let record = PresenceRecord(reportLine: text) else { throw .badRecord(line: line) }
+        guard let record = PresenceRecord(reportLine: String(copying: text)[...]) else {
+          throw .badRecord(line: line)
+        }
         guard seen.insert(record.clientID).inserted else { throw .repeatedClient(line: line) }
         records.append(record)
       }
@@ -48,7 +50,9 @@ public enum ReportFile {
       var records: [OutcomeRecord] = []
       records.reserveCapacity(frame.count)
       try frame.forEachRecord(in: bytes) { text, line throws(ReportError) in
-        guard let record = OutcomeRecord(reportLine: text) else { throw .badRecord(line: line) }
+        guard let record = OutcomeRecord(reportLine: text.span) else {
+          throw .badRecord(line: line)
+        }
         records.append(record)
       }
       return Report(header: frame.header, body: .outcomes(records))
@@ -107,14 +111,20 @@ private struct ReportFrame {
 
   /// Calls with each record's line and its number, from 2.
   func forEachRecord(
-    in bytes: [UInt8], _ body: (Substring, Int) throws(ReportError) -> Void
+    in bytes: [UInt8], _ body: (UTF8Span, Int) throws(ReportError) -> Void
   ) throws(ReportError) {
+    let all = bytes.span
     var line = 2
     var start = records.lowerBound
     while start < records.upperBound {
-      let feed = bytes[start..<records.upperBound].firstIndex(of: UInt8(ascii: "\n"))
-      let end = feed ?? records.upperBound
-      try body(try ReportFrame.text(bytes[start..<end], line: line)[...], line)
+      var end = start
+      while end < records.upperBound, all[end] != UInt8(ascii: "\n") { end += 1 }
+      guard end - start <= Limits.reportLineBytesMax else { throw .lineTooLong(line: line) }
+      let text: UTF8Span
+      do { text = try UTF8Span(validating: all.extracting(start..<end)) } catch {
+        throw .badText(line: line)
+      }
+      try body(text, line)
       line += 1
       start = end + 1
     }

@@ -120,14 +120,17 @@ extension OutcomeRecord {
   }
 
   /// Reads a record line; nil for anything that `reportLine` would not write.
-  init?(reportLine line: Substring) {
-    let fields = ReportText.split(line, at: "\t")
-    guard fields.count == 7, let clientID = ClientID(fields[0]), let taskID = TaskID(fields[1]),
-      let state = TaskState(named: fields[2]),
-      let code = ReportText.number(fields[3], Int32.self),
-      let pushes = ReportText.number(fields[4], UInt32.self),
-      let at = ReportText.moment(fields[5]),
-      let text = ReportText.unescape(fields[6], limit: Limits.outcomeTextBytesMax)
+  ///
+  /// Field by field from the bytes: there are as many lines as for a task there are clients.
+  init?(reportLine line: Span<UInt8>) {
+    var fields = LineFields(line)
+    guard let clientID = ClientID(characters: fields.next()),
+      let taskID = TaskID(characters: fields.next()), let state = TaskState(named: fields.next()),
+      let code = ReportText.number(fields.next(), Int32.self),
+      let pushes = ReportText.number(fields.next(), UInt32.self),
+      let at = ReportText.moment(fields.next()),
+      let text = ReportText.unescape(fields.next(), limit: Limits.outcomeTextBytesMax),
+      fields.isAtEnd
     else { return nil }
     self.init(
       clientID: clientID, pushes: pushes,

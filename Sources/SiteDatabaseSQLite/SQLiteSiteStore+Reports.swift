@@ -235,37 +235,4 @@ extension Database {
         presence.channelSince?.column,
       ])
   }
-
-  // MARK: Outcomes
-
-  /// Keeps news for the history: the first of each state.
-  func noteStep(
-    _ record: OutcomeRecord, of task: Int64, _ resourceID: ResourceID, _ header: ReportHeader,
-    at: WallTime
-  ) throws {
-    let outcome = StoreChecks.bounded(record.outcome)
-    try run(
-      """
-      INSERT OR IGNORE INTO BGB_ResTaskHistory (TaskID, ResourceID, State, StatusTime, Code, Text,
-        ServerID, ReportTime, ImportTime) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """,
-      [
-        task, resourceID.column, Int64(outcome.state.rawValue), outcome.at.column,
-        Int64(outcome.code), outcome.text, header.serverID.column, header.writtenAt.column,
-        at.column,
-      ])
-  }
-
-  /// Writes what is known of a target.
-  func save(_ known: KnownOutcome, of task: Int64, _ resourceID: ResourceID) throws {
-    try run(
-      """
-      INSERT OR REPLACE INTO BGB_ResTask (TaskID, ResourceID, State, Code, Text, StatusTime,
-        Pushes, IsAssumed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-      """,
-      [
-        task, resourceID.column, Int64(known.state.rawValue), Int64(known.code), known.text,
-        known.at.column, Int64(known.pushes), known.isAssumed ? 1 : 0,
-      ])
-  }
 }

@@ -111,18 +111,16 @@ extension SQLiteSiteStore {
   public func targets(ofTask taskID: TaskID) throws(StoreError) -> [TargetRecord] {
     try read { db in
       let task = try db.existing(taskID).number
-      return try self.targetCache.records(of: task) { try self.loadTargets(of: task, db) }
+      let set = try self.targetSet(of: task, db)
+      return try self.targetCache.records(of: task, set) { try db.targets(set.members) }
     }
-  }
-
-  private func loadTargets(of task: Int64, _ db: Database) throws -> [TargetRecord] {
-    try db.targets(try targetSet(of: task, db).members)
   }
 
   /// Which of a task's targets is which number: a report asks for thousands, and what one statement
   /// each costs is more than all else of importing it.
   func numbers(of task: Int64, _ db: Database) throws -> [ClientID: ResourceID] {
-    try targetCache.numbers(of: task) { try loadTargets(of: task, db) }
+    let set = try targetSet(of: task, db)
+    return try targetCache.numbers(of: task, set) { try db.targets(set.members) }
   }
 
   /// Targets of a task that are delivered or final.

@@ -40,6 +40,10 @@ import Testing
   @Test func wordsFindTheirState() {
     for state in TaskState.allCases { #expect(TaskState(named: state.name) == state) }
     #expect(TaskState(named: "Queued") == nil)
+    for word in TaskState.allCases.map(\.name) + ["Queued", "queue", "queuedd", "", "\u{3C}"] {
+      let read = TaskState(named: Array(word.utf8).span)
+      #expect(read == TaskState(named: word))
+    }
   }
 
   @Test func countsAddUp() {

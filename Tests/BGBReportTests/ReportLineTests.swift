@@ -169,4 +169,54 @@ import Testing
       #expect(!alsoComma || !escaped.utf8.contains(UInt8(ascii: ",")))
     }
   }
+
+  // MARK: Fields read from bytes
+
+  /// Whatever spelling somebody tries, bytes are read as texts are.
+  @Test(arguments: [
+    "", "0", "-0", "00", "-", "--1", "+1", "1", "-1", "01", "-01", " 1", "1 ", "1_0", "9a", "0x1",
+    "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296",
+    "18446744073709551615", "18446744073709551616", "99999999999999999999999", "\u{661}",
+    "1\u{301}",
+    "1.0", "1e3", "-10", "100",
+  ])
+  func numbersHaveOneSpelling(_ text: String) {
+    let bytes = Array(text.utf8)
+    func both<Value: FixedWidthInteger>(_: Value.Type) -> [Value?] {
+      [ReportText.number(bytes.span, Value.self), ReportText.number(text[...], Value.self)]
+    }
+    let (small, half, large) = (both(Int32.self), both(UInt32.self), both(UInt64.self))
+    #expect(small[0] == small[1] && half[0] == half[1] && large[0] == large[1])
+    #expect(small[0].map { "\($0)" == text } != false)
+  }
+
+  @Test(
+    arguments: hostileTexts
+      + [
+        "", "%", "%4", "%41", "%0a", "%0A", "%00", "%C3", "%C3%A9", "a%2Db", "%2D", "\u{E9}", "a,b",
+      ])
+  func escapedFieldsAreReadAlike(_ field: String) {
+    for limit in [0, 1, 2, 100] {
+      let read = ReportText.unescape(Array(field.utf8).span, limit: limit)
+      let expected = ReportText.unescape(field[...], limit: limit)
+      #expect(read.map { Array($0.utf8) } == expected.map { Array($0.utf8) }, "limit \(limit)")
+    }
+    let noText = ReportText.unescape([0x61, 0xFF].span, limit: 9)
+    #expect(noText == nil)
+  }
+
+  @Test func fieldsEndWithTheLine() {
+    func fields(_ text: String, _ count: Int) -> ([String?], Bool) {
+      let bytes = Array(text.utf8)
+      var fields = LineFields(bytes.span)
+      let read = (0..<count).map { _ in ReportText.text(fields.next()) }
+      return (read, fields.isAtEnd)
+    }
+    #expect(fields("a\t\tbc", 3) == (["a", "", "bc"], true))
+    #expect(fields("a\t\tbc", 2) == (["a", ""], false))
+    #expect(fields("a\t", 1) == (["a"], false))
+    #expect(fields("a\t", 2) == (["a", ""], true))
+    #expect(fields("a", 3) == (["a", "", ""], true))
+    #expect(fields("", 1) == ([""], true))
+  }
 }
