@@ -50,23 +50,21 @@ extension Shard {
       while connection.condemned == nil, connection.phase != .closing {
         guard let message = try connection.frames.next(from: &input) else { return }
         counters.framesIn &+= 1
-        handle(message, connection)
+        handle(message, connection, isLast: input.isEmpty)
       }
     } catch {
       refuse(connection, error.closeCode)
     }
   }
 
-  private func handle(_ message: Message, _ connection: Connection) {
+  private func handle(_ message: Message, _ connection: Connection, isLast: Bool) {
     let step = connection.session.receive(message)
     if case .answerKeepAlive = step {} else { lull.stir(at: loop.now) }
     switch step {
     case .admit(let signIn): admit(signIn, connection)
     case .answerKeepAlive:
       counters.keepAlives &+= 1
-      frame.clear()
-      MessageCodec.encode(.keepAlive(KeepAlive(clock: wallNow)), into: &frame)
-      sendFrame(frame.bytes, connection)
+      answerKeepAlive(connection, atOnce: isLast)
       renewReconnect(connection)
     case .acknowledged(let ack): acknowledged(ack, connection)
     case .outcome(let report): outcome(report, connection)
@@ -76,18 +74,25 @@ extension Shard {
     }
   }
 
-  /// Queues a message; a full queue makes its peer a slow reader.
-  func send(_ message: Message, _ connection: Connection) {
-    sendFrame(MessageCodec.encode(message), connection)
+  /// Answers at once if nothing else has come that could be answered in the same write: a peer that
+  /// sends many in one piece costs one write and not many.
+  private func answerKeepAlive(_ connection: Connection, atOnce: Bool) {
+    frame.clear()
+    writeConfirmation(connection, into: &frame)
+    MessageCodec.encode(.keepAlive(KeepAlive(clock: wallNow)), into: &frame)
+    if atOnce {
+      _ = dispatch(frame.bytes, connection)
+    } else {
+      enqueue(frame.bytes, connection)
+    }
   }
 
-  /// Queues the bytes of a frame; false when the peer had to be cut for it.
-  @discardableResult
-  func sendFrame(_ frame: [UInt8], _ connection: Connection) -> Bool {
-    guard connection.condemned == nil else { return false }
+  /// Queues a message; a full queue makes its peer a slow reader.
+  func send(_ message: Message, _ connection: Connection) {
+    guard connection.condemned == nil else { return }
     // A confirmation that waited for company goes first, in the same write.
     if connection.storedUpTo > connection.confirmedUpTo { confirm(connection) }
-    return enqueue(frame, connection)
+    enqueue(MessageCodec.encode(message), connection)
   }
 
   /// Sends the bytes of a frame at once where nothing waits before them; false when the peer had to
