@@ -116,6 +116,8 @@ final class Connection {
   var waitingOrders: [PushOrder] = []
   /// What only HTTP peers and sessions over long polls have; nil for a session over TCP.
   private var http: HTTPState?
+  /// Whether its timer has the deadline of a handshake that is over.
+  var hasOldTimer = false
   /// Whether it is on the list of connections with output to flush.
   var isDirty = false
   /// Whether OpenSSL still holds something of it, so that it is detached later.

@@ -78,6 +78,8 @@ extension Shard {
       rearmTimer(connection)
     } else if connection.phase == .closing {
       return condemn(connection, .goodbye)
+    } else if connection.hasOldTimer {
+      leaveHandshakeBehind(connection)
     }
     settle(connection)
   }

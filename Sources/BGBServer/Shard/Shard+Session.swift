@@ -54,6 +54,7 @@ extension Shard {
       noteHTTP(connection, "LogIn", ["session": "\(connection.sessionNumber)"])
     }
     rearmTimer(connection)
+    connection.hasOldTimer = true
     // Tasks that waited for this client, within their validity.
     ledger.noteEnded(signIn.endedTasks, for: clientID)
     for order in ledger.ordersForArrival(of: clientID, at: now) { push(order, connection) }

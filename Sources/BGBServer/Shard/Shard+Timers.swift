@@ -26,6 +26,16 @@ extension Shard {
     _ = loop.wheel.move(timer, to: deadline)
   }
 
+  /// Moves the timer of a client that has its Welcome behind the deadline of its handshake, which
+  /// would else wake the loop for nothing: once for each that connects, ten seconds later.
+  func leaveHandshakeBehind(_ connection: Connection) {
+    connection.hasOldTimer = false
+    let deadline = connection.deadline(keepAliveMilliseconds: keepAliveMilliseconds).at
+    guard let timer = connection.timer else { return }
+    connection.timerDeadline = deadline
+    _ = loop.wheel.move(timer, to: deadline)
+  }
+
   /// Works on every timer that this moment has reached.
   func expireTimers() {
     for _ in 0..<loop.gatherExpired() {

@@ -34,6 +34,18 @@ struct ShardHouseTests {
     return (harness, agent)
   }
 
+  @Test func whoIsInLeavesNoDeadlineOfTheHandshakeBehind() throws {
+    let harness = try ShardHarness { $0.keepAliveSeconds = 900 }
+    let agent = try harness.signedIn(1)
+    try harness.settle(with: [agent])
+    let start = harness.shard.loop.now
+    let wake = try #require(harness.shard.loop.wheel.nextWake())
+    #expect(wake.since(start) > Limits.handshakeMilliseconds)
+    var deadlines: [UInt64] = []
+    harness.shard.connections.forEach { deadlines.append($1.timerDeadline.since($1.lastHeard)) }
+    #expect(deadlines == [900_000 * Limits.keepAliveExpiryTenths / 10])
+  }
+
   @Test func nobodySpeaksAndNothingWakes() throws {
     let (harness, _) = try quiet()
     #expect(harness.shard.loop.sleepMaximumMilliseconds < Int32.max)
