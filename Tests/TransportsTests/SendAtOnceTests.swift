@@ -16,6 +16,15 @@ struct SendAtOnceTests {
     }
   }
 
+  /// Lets all that the server queued arrive at the client.
+  private func drain(_ duet: Duet, until count: Int, into arrived: inout [UInt8]) {
+    while arrived.count < count {
+      _ = duet.server.flush(now: duet.now)
+      duet.wire.carry(.toClient)
+      duet.receive(on: duet.client, appendingTo: &arrived)
+    }
+  }
+
   @Test("What is sent at once or queued arrives in its order", arguments: TransportKind.allCases)
   func order(_ kind: TransportKind) throws {
     let duet = try Duet(kind)
@@ -32,11 +41,7 @@ struct SendAtOnceTests {
       #expect(duet.server.enqueue([1, 2, 3].span, now: duet.now) == .stored)
       #expect(duet.server.send([4, 5].span, now: duet.now) == .queued)
       expected += first + [1, 2, 3, 4, 5]
-      while arrived.count < expected.count {
-        _ = duet.server.flush(now: duet.now)
-        duet.wire.carry(.toClient)
-        duet.receive(on: duet.client, appendingTo: &arrived)
-      }
+      drain(duet, until: expected.count, into: &arrived)
     }
     #expect(arrived == expected)
     #expect(duet.server.send([UInt8]().span, now: duet.now) == (isDirect(kind) ? .sent : .queued))
@@ -53,11 +58,7 @@ struct SendAtOnceTests {
     #expect(duet.server.mayFlush(on: .writable))
     #expect(duet.server.send([1, 2, 3].span, now: duet.now) == .queued)
     var arrived: [UInt8] = []
-    while arrived.count < bytes.count + 3 {
-      duet.wire.carry(.toClient)
-      duet.receive(on: duet.client, appendingTo: &arrived)
-      _ = duet.server.flush(now: duet.now)
-    }
+    drain(duet, until: bytes.count + 3, into: &arrived)
     #expect(arrived == bytes + [1, 2, 3])
     #expect(duet.server.outboundCount == 0)
     #expect(!duet.server.mayFlush(on: .writable))

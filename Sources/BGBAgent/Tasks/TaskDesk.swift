@@ -122,6 +122,8 @@ public final class TaskDesk {
     var durable: UInt64
     /// Pushes that an outcome answers, by the outcome's sequence.
     var pushIDs = AnsweredPushes()
+    /// Whether something may be durable here that was not sent in this session.
+    var hasNews: Bool { cursor < durable }
 
     init(clock: ServerClock, durable: UInt64) {
       self.clock = clock
@@ -272,13 +274,12 @@ public final class TaskDesk {
 
   /// Whether something may be durable here that was not sent in this session.
   public func hasNews(_ client: ClientID) -> Bool {
-    guard let desk = desk(of: client) else { return false }
-    return desk.cursor < desk.durable
+    desk(of: client)?.hasNews ?? false
   }
 
   /// The next news to send, in the order of their sequences; nil when there is none now.
   public func nextNews(_ client: ClientID) -> OutcomeReport? {
-    guard hasNews(client), let desk = desk(of: client), desk.isConnected,
+    guard let desk = desk(of: client), desk.isConnected, desk.hasNews,
       let news = book.news(of: client, after: desk.cursor),
       news.sequence <= desk.durable
     else { return nil }

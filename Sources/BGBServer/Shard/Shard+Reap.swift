@@ -64,9 +64,7 @@ extension Shard {
       if connection.polls == nil { counters.bytesOut &+= UInt64(sent) }
     case .wouldBlock: break
     case .ended: return condemn(connection, .connectionLost)
-    case .failed(let error):
-      return condemn(
-        connection, error.errno == Errno.timedOut.rawValue ? .halfOpen : .connectionLost)
+    case .failed(let error): return lose(connection, error)
     }
     if connection.polls != nil {
       countUnconfirmed(connection)

@@ -22,10 +22,14 @@ extension Shard {
       }
     case .wouldBlock: return
     case .ended: condemn(connection, connection.phase == .closing ? .goodbye : .connectionLost)
-    case .failed(let error):
-      let isHalfOpen = error.errno == Errno.timedOut.rawValue
-      condemn(connection, isHalfOpen ? .halfOpen : .connectionLost)
+    case .failed(let error): lose(connection, error)
     }
+  }
+
+  /// Ends a connection that its transport lost.
+  func lose(_ connection: Connection, _ error: TransportError) {
+    let isHalfOpen = error.errno == Errno.timedOut.rawValue
+    condemn(connection, isHalfOpen ? .halfOpen : .connectionLost)
   }
 
   /// Serves connections with bytes inside the transport; each once a turn, so that a peer who sends
@@ -113,8 +117,7 @@ extension Shard {
     case .refused:
       counters.slowReaders &+= 1
       condemn(connection, .slowReader)
-    case .lost(.failed(let error)) where error.errno == Errno.timedOut.rawValue:
-      condemn(connection, .halfOpen)
+    case .lost(.failed(let error)): lose(connection, error)
     case .lost: condemn(connection, .connectionLost)
     }
     return false

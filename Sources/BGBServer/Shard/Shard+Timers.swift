@@ -21,7 +21,12 @@ extension Shard {
   /// Moves a connection's timer forward if its nearest deadline is earlier than what is armed.
   func rearmTimer(_ connection: Connection) {
     let deadline = connection.deadline(keepAliveMilliseconds: keepAliveMilliseconds).at
-    guard let timer = connection.timer, deadline < connection.timerDeadline else { return }
+    guard deadline < connection.timerDeadline else { return }
+    moveTimer(connection, to: deadline)
+  }
+
+  private func moveTimer(_ connection: Connection, to deadline: Ticks) {
+    guard let timer = connection.timer else { return }
     connection.timerDeadline = deadline
     _ = loop.wheel.move(timer, to: deadline)
   }
@@ -30,10 +35,8 @@ extension Shard {
   /// would else wake the loop for nothing: once for each that connects, ten seconds later.
   func leaveHandshakeBehind(_ connection: Connection) {
     connection.hasOldTimer = false
-    let deadline = connection.deadline(keepAliveMilliseconds: keepAliveMilliseconds).at
-    guard let timer = connection.timer else { return }
-    connection.timerDeadline = deadline
-    _ = loop.wheel.move(timer, to: deadline)
+    moveTimer(
+      connection, to: connection.deadline(keepAliveMilliseconds: keepAliveMilliseconds).at)
   }
 
   /// Works on every timer that this moment has reached.
