@@ -68,24 +68,21 @@ extension SliceRun {
   /// Lets each session send one keep-alive, so many unanswered at a time; says when all are
   /// answered.
   ///
-  /// Looked at every millisecond: a loop that spun would take the processor from the
-  /// server.
+  /// Looked at in each turn, and so as soon as an answer came: as the clients of peers are.
   private func beginKeepAlives(underWay: Int) {
     let before = loop.keepAlivesHeard
     var asked = 0
     var next = 0
-    func go(_ loop: AgentLoop) {
+    loop.watchTurns { [self] loop in
       let heard = loop.keepAlivesHeard - before
       while next < ledger.clients.count, asked - heard < underWay {
         asked += loop.flood(ledger.clients[next], keepAlives: 1)
         next += 1
       }
-      guard next < ledger.clients.count || heard < asked else {
-        return say(ControlLine("keep-alives", ["heard": String(heard)]))
-      }
-      loop.call(afterMilliseconds: 1, go)
+      if next < ledger.clients.count || heard < asked { return true }
+      say(ControlLine("keep-alives", ["heard": String(heard)]))
+      return false
     }
-    go(loop)
   }
 
   /// Sends some away ten times a second.

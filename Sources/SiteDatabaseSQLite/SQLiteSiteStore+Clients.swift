@@ -164,14 +164,21 @@ extension ClientRecord {
       resourceID: ResourceID(row.number(0)), clientID: ClientID(column: row.text(1)),
       name: row.text(2), tags: ClientRecord.list(row.text(3)), isBlocked: row.number(4) != 0,
       createdAt: row.time(5),
-      facts: ClientFacts(
-        hostname: row.text(6), operatingSystem: row.text(7), agentVersion: row.text(8),
-        addresses: ClientRecord.list(row.text(9))),
+      facts: ClientFacts(row: row, from: 6),
       presence: ClientPresence(row: row, from: 10))
   }
 
-  private static func list(_ text: String) -> [String] {
+  fileprivate static func list(_ text: String) -> [String] {
     text.split(separator: ",").map(String.init)
+  }
+}
+
+extension ClientFacts {
+  /// Reads four columns from the given one on.
+  init(row: Row, from first: Int) throws {
+    try self.init(
+      hostname: row.text(first), operatingSystem: row.text(first + 1),
+      agentVersion: row.text(first + 2), addresses: ClientRecord.list(row.text(first + 3)))
   }
 }
 

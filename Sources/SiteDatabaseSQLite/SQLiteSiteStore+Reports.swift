@@ -23,12 +23,7 @@ extension SQLiteSiteStore {
       case .next: break
       }
       var named: Set<ResourceID> = []
-      var taken = 0
-      for record in records {
-        guard let resourceID = try db.take(record, from: header.serverID) else { continue }
-        taken += 1
-        named.insert(resourceID)
-      }
+      let taken = try PresenceRows.take(records, of: header, named: &named, db)
       if header.scope == .full {
         try db.endMissing(header, named: named, isNewEpoch: last?.epoch != header.epoch)
       }
@@ -184,27 +179,6 @@ extension Database {
     return (UInt64(bitPattern: epoch), UInt64(bitPattern: version))
   }
 
-  /// Takes one presence record; nil for a client that is not of this site.
-  func take(_ record: PresenceRecord, from serverID: ServerID) throws -> ResourceID? {
-    guard let client = try client(record.clientID) else { return nil }
-    let merged = ClientPresence.merged(record, from: serverID, over: client.presence)
-    guard let merged else { return client.resourceID }
-    try save(merged, of: client.resourceID)
-    let facts = StoreChecks.bounded(record.facts)
-    if record.facts != ClientFacts(), facts != client.facts {
-      try run(
-        """
-        UPDATE BGB_Client SET Hostname = ?, OperatingSystem = ?, AgentVersion = ?, IPAddress = ?
-        WHERE ResourceID = ?
-        """,
-        [
-          facts.hostname, facts.operatingSystem, facts.agentVersion,
-          facts.addresses.joined(separator: ","), client.resourceID.column,
-        ])
-    }
-    return client.resourceID
-  }
-
   /// Takes offline who is not in a full report.
   func endMissing(_ header: ReportHeader, named: Set<ResourceID>, isNewEpoch: Bool) throws {
     let online = try rows(
@@ -214,25 +188,11 @@ extension Database {
       FROM BGB_ResStatus WHERE ServerID = ? AND OnlineStatus = 1
       """, [header.serverID.column]
     ) { try (ResourceID($0.number(10)), ClientPresence(row: $0, from: 0)) }
+    var gone = RowValues(RowsStatement.presence)
     for (resourceID, presence) in online where !named.contains(resourceID) {
       guard let presence else { continue }
-      try save(presence.missing(from: header, isNewEpoch: isNewEpoch), of: resourceID)
+      gone.append(presence.missing(from: header, isNewEpoch: isNewEpoch), of: resourceID)
     }
-  }
-
-  private func save(_ presence: ClientPresence, of resourceID: ResourceID) throws {
-    try run(
-      """
-      INSERT OR REPLACE INTO BGB_ResStatus (ResourceID, OnlineStatus, ServerID, LastOnlineTime,
-        LastOfflineTime, LastProofTime, Reason, ChannelType, Session, FallbackReason, ChannelSince)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """,
-      [
-        resourceID.column, presence.isOnline ? 1 : 0, presence.serverID.column,
-        presence.lastOnline?.column, presence.lastOffline?.column, presence.lastProof.column,
-        Int64(presence.reason.rawValue), Int64(presence.channel.rawValue),
-        Int64(bitPattern: presence.session), Int64(presence.fallback.rawValue),
-        presence.channelSince?.column,
-      ])
+    try gone.run(self)
   }
 }

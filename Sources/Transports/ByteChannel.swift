@@ -14,6 +14,8 @@ public import Reactor
 ///
 /// Belongs to one thread.
 public final class ByteChannel {
+  /// How much of an object sending and receiving need, in bytes: all of it.
+  public static let bytesInUse = 120
   /// By what the owner's tables and epoll know this connection.
   public let token: Token
   /// Who the peer is: read once, when the handshake is done, full or resumed.
@@ -58,6 +60,9 @@ public final class ByteChannel {
     get { gate.receives }
     set { gate.receives = newValue }
   }
+
+  /// Tells the processor that this channel's keys will be needed in a moment.
+  public func foresee() { transport.foresee() }
 
   // MARK: Before TLS
 

@@ -147,6 +147,17 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// Tells the processor that the keys of a detached connection will be needed in a moment.
+  func foresee() {
+    switch self {
+    case .detached(let detached): detached.foresee()
+    case .plain: return
+    case .tls: return
+    case .polled: return
+    case .closed: return
+    }
+  }
+
   /// The descriptor's number, for epoll; -1 once closed, and for one that has none of its own.
   public var descriptor: Int32 {
     switch self {

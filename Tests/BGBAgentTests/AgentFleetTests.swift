@@ -191,4 +191,17 @@ import Transports
     try agent.advance(by: 1_002)
     try agent.until("the call") { isCalled }
   }
+
+  @Test func `who watches turns is called in each until that is enough`() throws {
+    let agent = try agent()
+    var calls = 0
+    agent.loop.watchTurns { _ in
+      calls += 1
+      return calls < 3
+    }
+    for expected in [1, 2, 3, 3, 3] {
+      try agent.loop.turn()
+      #expect(calls == expected)
+    }
+  }
 }

@@ -7,6 +7,8 @@ import Transports
 
 /// One client's connection and what it needs to make the next one.
 final class AgentLink {
+  /// How much of an object most events need, in bytes.
+  static let bytesInUse = 640
   /// Who it is.
   let identity: AgentIdentity
   /// Certificate and rules; shared by all its connections.

@@ -77,8 +77,17 @@ extension AgentLoop {
     wake(afterMilliseconds: milliseconds)
   }
 
-  /// Calls what is due.
+  /// Calls the body on the loop's thread in each turn, behind its input, until it says false.
+  ///
+  /// A loop that sleeps does not call it. One body at a time; a new one takes the old one's place.
+  public func watchTurns(_ body: @escaping (AgentLoop) -> Bool) {
+    turnWatch = body
+    wake(afterMilliseconds: 0)
+  }
+
+  /// Calls who watches turns, and what is due.
   func callLaboratory() {
+    if let turnWatch, !turnWatch(self) { self.turnWatch = nil }
     guard !laboratory.isEmpty else { return }
     let due = laboratory.filter { $0.at <= loop.now }
     guard !due.isEmpty else { return }

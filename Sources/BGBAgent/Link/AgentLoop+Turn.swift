@@ -24,7 +24,13 @@ extension AgentLoop {
     attemptsThisTurn = 0
     readLetters()  // First: a durable ticket lets answers leave in this turn.
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
-    for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
+    for index in 0..<ready {
+      // Of one link nothing is ahead; a laboratory's thousands have left the caches.
+      if index + 3 < ready {
+        links.foresee(loop.ready[index + 3].token, bytes: AgentLink.bytesInUse)
+      }
+      serve(loop.ready[index].token, loop.ready[index].readiness)
+    }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
     callLaboratory()
     carryOutOrders()  // After all input: one batch for the journal holds the whole turn's records.

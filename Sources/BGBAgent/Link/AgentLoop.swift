@@ -135,6 +135,7 @@ public final class AgentLoop {
   var heldBackNext = 0
   /// What a load generator wants to be called for.
   var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
+  var turnWatch: ((AgentLoop) -> Bool)?
   /// Keep-alives that servers sent, for load generators: each is the answer to one.
   public internal(set) var keepAlivesHeard = 0
   /// The batch that the journal's thread has and did not answer yet.

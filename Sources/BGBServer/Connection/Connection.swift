@@ -78,6 +78,8 @@ extension HTTPState: Sendable {}
 
 /// One connection, confined to its shard's thread.
 final class Connection {
+  /// How much of an object most events need, in bytes: all of it.
+  static let bytesInUse = 232
   /// Bytes in and out.
   let channel: ByteChannel
   /// What it is for.

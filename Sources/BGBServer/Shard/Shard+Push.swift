@@ -31,7 +31,8 @@ extension Shard {
     let orders = ledger.fanOut(
       at: now, lookMax: settings.looksPerRound, pushMax: settings.pushesPerRound
     ) { registry.token(of: $0) }
-    for (order, token) in orders {
+    for (index, (order, token)) in orders.enumerated() {
+      foresee(from: index, below: orders.count) { orders[$0].1 }
       if let connection = connections[token] { push(order, connection) }
     }
     if let next = ledger.nextPush(at: now), !isOwnArmed(.pacedPush) {

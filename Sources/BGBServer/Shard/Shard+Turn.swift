@@ -21,7 +21,10 @@ extension Shard {
     readLetters()
     // Bytes inside OpenSSL wake nobody: they come before the sockets, and forbid sleeping above.
     serveLeftovers()
-    for index in 0..<ready { serve(loop.ready[index].token, loop.ready[index].readiness) }
+    for index in 0..<ready {
+      foresee(from: index, below: ready) { loop.ready[$0].token }
+      serve(loop.ready[index].token, loop.ready[index].readiness)
+    }
     // Established sessions were served; newcomers get what time is left, within a budget, so that a
     // reconnect storm delays a push by one budget and not by ten thousand handshakes.
     continueHandshakes()

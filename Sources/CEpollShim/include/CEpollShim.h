@@ -36,6 +36,16 @@ int cepoll_create(void);
 int cepoll_ctl(int poller, int operation, int fd, uint32_t readiness, uint64_t token);
 int cepoll_wait(int poller, struct cepoll_event *events, int capacity, int timeout_ms);
 
+// ---- memory ------------------------------------------------------------------------------------
+
+/// Tells the processor that so many bytes from an address on will soon be used; it may be any
+/// address, even a wrong one: a hint never faults.
+static inline void cmemory_hint(uintptr_t address, size_t bytes) {
+  size_t lines = (bytes + (address & 63) + 63) / 64;
+  for (size_t line = 0; line < lines; line++)
+    __builtin_prefetch((const void *)((address & ~(uintptr_t)63) + line * 64), 1);
+}
+
 // ---- eventfd, signalfd -------------------------------------------------------------------------
 
 int clinux_eventfd(void);

@@ -13,3 +13,14 @@ extension SlotTable {
     return Token(generation: 1, index: UInt32(slots.count))
   }
 }
+
+extension SlotTable where Element: AnyObject {
+  /// Tells the processor that the first `bytes` of a token's element will be needed in a moment.
+  ///
+  /// The element itself is not touched; for a stale token whatever stands there is meant, which
+  /// does no harm.
+  @inlinable
+  public func foresee(_ token: Token, bytes: Int) {
+    Foresight.bring(at: Foresight.address(in: slots, at: Int(token.index)), bytes: bytes)
+  }
+}

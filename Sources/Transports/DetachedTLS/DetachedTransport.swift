@@ -41,6 +41,9 @@ public struct DetachedTransport: ~Copyable {
   /// The protocol version and the cipher suite, in OpenSSL's words.
   public func readAgreement() -> String? { "TLSv1.3, \(slot.suite.name)" }
 
+  /// Tells the processor that the slot will be needed in a moment.
+  func foresee() { table.slots.foresee(slot) }
+
   /// Reads what there is, up to the free room of `buffer`.
   public mutating func read(into buffer: inout ReceiveBuffer) -> IOStep {
     table.read(slot, socket.raw, into: &buffer)

@@ -6,6 +6,7 @@
 // Pieces never move or shrink: no copy of a key is left behind anywhere, and pages of a piece that
 // were never used are not resident. A slot that is freed is wiped and goes on the free list.
 import COpenSSL
+import Reactor
 
 /// A slot by name: its suite and its place among the slots of that suite.
 struct SlotName: Equatable, Hashable {
@@ -175,6 +176,12 @@ final class DetachedSlots {
     precondition(unsafe name.place < shelves[index].made, "no such slot")
     let (piece, offset) = name.place.quotientAndRemainder(dividingBy: Self.slotsPerPiece)
     return unsafe shelves[index].pieces[piece] + offset * Self.slotBytes(name.suite)
+  }
+
+  /// Tells the processor that a slot will be needed in a moment.
+  func foresee(_ name: SlotName) {
+    Foresight.bring(
+      at: unsafe UInt(bitPattern: base(name)), bytes: Self.slotBytes(name.suite))
   }
 
   func head(_ name: SlotName) -> SlotHead { unsafe base(name).load(as: SlotHead.self) }
