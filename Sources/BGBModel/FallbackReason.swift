@@ -33,6 +33,12 @@ public enum FallbackReason: UInt8, Sendable, CaseIterable {
     self = FallbackReason.allCases[index]
   }
 
+  /// Finds a reason by the bytes of its word.
+  public init?(named text: borrowing Span<UInt8>) {
+    guard let index = WordList.index(of: text, in: FallbackReason.names) else { return nil }
+    self = FallbackReason.allCases[index]
+  }
+
   /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.
   private static let names = allCases.map { reason in
     "\(reason)".reduce(into: "") { word, letter in

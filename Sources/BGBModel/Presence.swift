@@ -43,6 +43,12 @@ public enum PresenceReason: UInt8, Sendable, CaseIterable {
     self = PresenceReason.allCases[index]
   }
 
+  /// Finds a reason by the bytes of its word.
+  public init?(named text: borrowing Span<UInt8>) {
+    guard let index = WordList.index(of: text, in: PresenceReason.names) else { return nil }
+    self = PresenceReason.allCases[index]
+  }
+
   /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.
   private static let names = allCases.map { "\($0)" }
 }

@@ -67,18 +67,8 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
 
   /// Finds a state by the bytes of its word.
   public init?(named text: borrowing Span<UInt8>) {
-    for index in TaskState.names.indices where TaskState.isName(index, text) {
-      self = TaskState.allCases[index]
-      return
-    }
-    return nil
-  }
-
-  private static func isName(_ index: Int, _ text: borrowing Span<UInt8>) -> Bool {
-    let name = names[index].utf8Span.span
-    guard name.count == text.count else { return false }
-    for position in name.indices where name[position] != text[position] { return false }
-    return true
+    guard let index = WordList.index(of: text, in: TaskState.names) else { return nil }
+    self = TaskState.allCases[index]
   }
 
   /// The words, made once: asking the runtime for a case's name costs as much as a whole frame.

@@ -39,7 +39,7 @@ public enum ReportFile {
       records.reserveCapacity(frame.count)
       var seen: Set<ClientID> = []
       try frame.forEachRecord(in: bytes) { text, line throws(ReportError) in
-        guard let record = PresenceRecord(reportLine: String(copying: text)[...]) else {
+        guard let record = PresenceRecord(reportLine: text.span) else {
           throw .badRecord(line: line)
         }
         guard seen.insert(record.clientID).inserted else { throw .repeatedClient(line: line) }
@@ -88,7 +88,7 @@ private struct ReportFrame {
     signatureStart = signatureBreak + 1
     records = headerEnd + 1..<endBreak + 1
     let headerLine = try ReportFrame.text(bytes[..<headerEnd], line: 1)
-    guard let (header, count) = ReportHeader.read(headerLine[...]) else {
+    guard let (header, count) = ReportHeader.read(headerLine.utf8Span.span) else {
       throw .badHeader(line: 1)
     }
     self.header = header

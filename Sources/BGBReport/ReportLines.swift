@@ -14,27 +14,25 @@ extension ReportHeader {
   }
 
   /// Reads a header line; nil for anything that `line` would not write.
-  static func read(_ line: Substring) -> (header: ReportHeader, count: Int)? {
-    let words = ReportText.split(line, at: " ")
-    guard words.count == 10, "\(words[0]) \(words[1])" == magic,
-      let kind = ReportKind(rawValue: String(words[2])),
-      let site = value(words[3], "site=").flatMap({ SiteCode($0) }),
-      let server = value(words[4], "server=").flatMap({ ReportText.number($0, UInt32.self) }),
-      let epoch = value(words[5], "epoch=").flatMap({ ReportText.number($0, UInt64.self) }),
-      let sequence = value(words[6], "sequence=").flatMap({ ReportText.number($0, UInt64.self) }),
-      let scope = value(words[7], "scope=").flatMap({ ReportScope(rawValue: String($0)) }),
-      let writtenAt = value(words[8], "written=").flatMap(ReportText.moment),
-      let count = value(words[9], "count=").flatMap({ ReportText.number($0, Int.self) }),
+  static func read(_ line: Span<UInt8>) -> (header: ReportHeader, count: Int)? {
+    var words = LineFields(line, separator: " ")
+    guard let format = ReportText.text(words.next()), let version = ReportText.text(words.next()),
+      "\(format) \(version)" == magic,
+      let kind = ReportText.text(words.next()).flatMap(ReportKind.init(rawValue:)),
+      let site = ReportText.text(words.next(behind: "site=")).flatMap({ SiteCode($0) }),
+      let server = ReportText.number(words.next(behind: "server="), UInt32.self),
+      let epoch = ReportText.number(words.next(behind: "epoch="), UInt64.self),
+      let sequence = ReportText.number(words.next(behind: "sequence="), UInt64.self),
+      let scope = ReportText.text(words.next(behind: "scope=")).flatMap(
+        ReportScope.init(rawValue:)),
+      let writtenAt = ReportText.moment(words.next(behind: "written=")),
+      let count = ReportText.number(words.next(behind: "count="), Int.self), words.isAtEnd,
       count >= 0, sequence > 0, kind == .presence || scope == .delta
     else { return nil }
     let header = ReportHeader(
       kind: kind, site: site, serverID: ServerID(server), epoch: epoch, sequence: sequence,
       scope: scope, writtenAt: writtenAt)
     return (header, count)
-  }
-
-  static func value(_ word: Substring, _ name: String) -> Substring? {
-    word.hasPrefix(name) ? word.dropFirst(name.count) : nil
   }
 }
 
@@ -57,34 +55,52 @@ extension PresenceRecord {
   }
 
   /// Reads a record line; nil for anything that `reportLine` would not write.
-  init?(reportLine line: Substring) {
-    let fields = ReportText.split(line, at: "\t")
-    guard fields.count == 13, let clientID = ClientID(fields[0]),
-      fields[1] == "online" || fields[1] == "offline", let since = ReportText.moment(fields[2]),
-      let lastProof = ReportText.moment(fields[3]),
-      let reason = PresenceReason(named: fields[4]),
-      let channel = ChannelKind.allCases.first(where: { $0.name == fields[5] }),
-      let session = ReportText.number(fields[6], UInt64.self),
-      let hostname = ReportText.unescape(fields[7], limit: Limits.hostnameBytesMax),
-      let system = ReportText.unescape(fields[8], limit: Limits.descriptionBytesMax),
-      let version = ReportText.unescape(fields[9], limit: Limits.descriptionBytesMax),
-      let fallback = FallbackReason(named: fields[11]),
-      let channelSince = ReportText.moment(fields[12])
+  init?(reportLine line: Span<UInt8>) {
+    var fields = LineFields(line)
+    guard let clientID = ClientID(characters: fields.next()),
+      let isOnline = PresenceRecord.isOnline(named: fields.next()),
+      let since = ReportText.moment(fields.next()),
+      let lastProof = ReportText.moment(fields.next()),
+      let reason = PresenceReason(named: fields.next()),
+      let channelName = ReportText.text(fields.next()),
+      let channel = ChannelKind.allCases.first(where: { $0.name == channelName }),
+      let session = ReportText.number(fields.next(), UInt64.self),
+      let hostname = ReportText.unescape(fields.next(), limit: Limits.hostnameBytesMax),
+      let system = ReportText.unescape(fields.next(), limit: Limits.descriptionBytesMax),
+      let version = ReportText.unescape(fields.next(), limit: Limits.descriptionBytesMax),
+      let addresses = PresenceRecord.addresses(fields.next()),
+      let fallback = FallbackReason(named: fields.next()),
+      let channelSince = ReportText.moment(fields.next()), fields.isAtEnd
     else { return nil }
-    var facts = ClientFacts(hostname: hostname, operatingSystem: system, agentVersion: version)
-    if !fields[10].isEmpty {
-      let words = ReportText.split(fields[10], at: ",")
-      guard words.count <= Limits.addressesMax else { return nil }
-      for word in words {
-        let address = ReportText.unescape(word, limit: Limits.addressBytesMax, alsoComma: true)
-        guard !word.isEmpty, let address else { return nil }
-        facts.addresses.append(address)
-      }
-    }
     self.init(
-      clientID: clientID, isOnline: fields[1] == "online", since: since, lastProof: lastProof,
+      clientID: clientID, isOnline: isOnline, since: since, lastProof: lastProof,
       reason: reason, channel: channel, fallback: fallback, channelSince: channelSince,
-      session: session, facts: facts)
+      session: session,
+      facts: ClientFacts(
+        hostname: hostname, operatingSystem: system, agentVersion: version, addresses: addresses))
+  }
+
+  private static func isOnline(named word: Span<UInt8>) -> Bool? {
+    switch ReportText.text(word) {
+    case "online": true
+    case "offline": false
+    default: nil
+    }
+  }
+
+  /// The addresses of a list between commas; nil for one that `reportLine` would not write.
+  private static func addresses(_ list: Span<UInt8>) -> [String]? {
+    var addresses: [String] = []
+    guard !list.isEmpty else { return addresses }
+    var words = LineFields(list, separator: ",")
+    while !words.isAtEnd {
+      guard addresses.count < Limits.addressesMax,
+        let address = ReportText.unescape(
+          words.next(), limit: Limits.addressBytesMax, alsoComma: true)
+      else { return nil }
+      addresses.append(address)
+    }
+    return addresses
   }
 }
 

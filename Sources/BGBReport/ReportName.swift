@@ -31,13 +31,13 @@ public struct ReportName: Hashable, Comparable, Sendable, CustomStringConvertibl
 
   /// Reads a file name; nil for anything that `text` would not write.
   public init?(_ text: String) {
-    guard text.hasPrefix("Bgb"), text.utf8.count > 7,
-      let kind = ReportKind(rawValue: String(text.suffix(3)))
-    else { return nil }
-    let parts = ReportText.split(text.dropFirst(3).dropLast(4), at: "-")
-    guard parts.count == 3, let server = ReportText.number(parts[0], UInt32.self),
-      let epoch = ReportText.number(parts[1], UInt64.self),
-      let sequence = ReportText.number(parts[2], UInt64.self)
+    guard text.utf8.count > 7, let kind = ReportKind(rawValue: String(text.suffix(3))) else {
+      return nil
+    }
+    var parts = LineFields(text.utf8Span.span.extracting(droppingLast: 4), separator: "-")
+    guard let server = ReportText.number(parts.next(behind: "Bgb"), UInt32.self),
+      let epoch = ReportText.number(parts.next(), UInt64.self),
+      let sequence = ReportText.number(parts.next(), UInt64.self), parts.isAtEnd
     else { return nil }
     self.init(kind: kind, serverID: ServerID(server), epoch: epoch, sequence: sequence)
     guard self.text.utf8.elementsEqual(text.utf8) else { return nil }

@@ -32,60 +32,42 @@ enum ReportText {
 
   /// The text of an escaped form; nil for anything that `escape` would not write.
   static func unescape(
-    _ field: Substring, limit: Int, alsoComma: Bool = false
+    _ field: Span<UInt8>, limit: Int, alsoComma: Bool = false
   ) -> String? {
-    if field == "-" { return "" }
+    if field.count == 1, field[0] == UInt8(ascii: "-") { return "" }
+    for index in field.indices where needsLook(field[index], alsoComma) {
+      return unescapeByByte(field, limit: limit, alsoComma: alsoComma)
+    }
+    return field.isEmpty || field.count > limit ? nil : text(field)
+  }
+
+  /// The same for a field that may hold something escaped.
+  private static func unescapeByByte(
+    _ field: Span<UInt8>, limit: Int, alsoComma: Bool
+  ) -> String? {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(field.utf8.count)
-    var digits = field.utf8.makeIterator()
-    while let byte = digits.next() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
+    bytes.reserveCapacity(field.count)
+    var next = 0
+    while next < field.count {
+      guard field[next] == UInt8(ascii: "%") else {
+        bytes.append(field[next])
+        next += 1
         continue
       }
-      guard let high = digits.next().flatMap(value), let low = digits.next().flatMap(value) else {
-        return nil
-      }
+      guard field.count - next > 2, let high = value(field[next + 1]),
+        let low = value(field[next + 2])
+      else { return nil }
       bytes.append(high << 4 | low)
+      next += 3
     }
     guard bytes.count <= limit, !bytes.contains(0),
-      let text = String(validating: bytes, as: UTF8.self),
-      escape(text, alsoComma: alsoComma).utf8.elementsEqual(field.utf8)
+      let text = String(validating: bytes, as: UTF8.self)
     else { return nil }
+    // One spelling: what would be written in another way was not written by us.
+    let again = escape(text, alsoComma: alsoComma).utf8
+    guard again.count == field.count else { return nil }
+    for (place, byte) in again.enumerated() where byte != field[place] { return nil }
     return text
-  }
-
-  /// The fields of a line; by bytes, for a separator and a combining mark after it are one
-  /// character.
-  static func split(_ line: Substring, at separator: Unicode.Scalar) -> [Substring] {
-    line.utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
-      .map { Substring($0) }
-  }
-
-  /// A decimal number as `description` writes it; nil for signs, leading zeros or too much.
-  static func number<Value: FixedWidthInteger>(
-    _ field: Substring, _: Value.Type = Value.self
-  ) -> Value? {
-    guard let value = Value(field), String(value).utf8.elementsEqual(field.utf8) else { return nil }
-    return value
-  }
-
-  /// A moment with milliseconds, as reports write it.
-  static func moment(_ field: Substring) -> WallTime? {
-    field.utf8.count == 24 ? WallTime(rfc3339: field) : nil
-  }
-
-  // MARK: The same from bytes
-
-  /// The text of an escaped form in bytes that are UTF-8; nil for anything that `escape` would not
-  /// write.
-  static func unescape(_ field: Span<UInt8>, limit: Int) -> String? {
-    if field.count == 1, field[0] == UInt8(ascii: "-") { return "" }
-    guard let text = text(field) else { return nil }
-    for index in field.indices where needsLook(field[index], false) {
-      return unescape(text[...], limit: limit)
-    }
-    return field.isEmpty || field.count > limit ? nil : text
   }
 
   /// Bytes as a text; nil when they are not UTF-8.
@@ -135,14 +117,18 @@ enum ReportText {
   }
 }
 
-/// The fields of a line between tabs, one after the other, without an array of them.
+/// The fields of a line between separators, one after the other, without an array of them.
 struct LineFields: ~Escapable {
   private let line: Span<UInt8>
+  private let separator: UInt8
   private var start = 0
 
   /// Begins before the first field.
   @_lifetime(copy line)
-  init(_ line: Span<UInt8>) { self.line = line }
+  init(_ line: Span<UInt8>, separator: Unicode.Scalar = "\t") {
+    self.line = line
+    self.separator = UInt8(ascii: separator)
+  }
 
   /// Whether the last field was given.
   var isAtEnd: Bool { start > line.count }
@@ -152,8 +138,20 @@ struct LineFields: ~Escapable {
   mutating func next() -> Span<UInt8> {
     let first = min(start, line.count)
     var end = first
-    while end < line.count, line[end] != UInt8(ascii: "\t") { end += 1 }
+    while end < line.count, line[end] != separator { end += 1 }
     start = end + 1
     return line.extracting(first..<end)
+  }
+
+  /// What stands behind these words in the next field; empty when it does not begin with them.
+  @_lifetime(copy self)
+  mutating func next(behind words: String) -> Span<UInt8> {
+    let field = next()
+    var place = 0
+    for byte in words.utf8 {
+      guard place < field.count, field[place] == byte else { return field.extracting(first: 0) }
+      place += 1
+    }
+    return field.extracting(droppingFirst: place)
   }
 }

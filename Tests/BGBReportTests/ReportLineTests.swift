@@ -163,7 +163,8 @@ import Testing
   @Test(arguments: hostileTexts) func escapingHasOneSpelling(_ text: String) throws {
     for alsoComma in [false, true] {
       let escaped = ReportText.escape(text, alsoComma: alsoComma)
-      let back = ReportText.unescape(escaped[...], limit: 100, alsoComma: alsoComma)
+      let back = ReportText.unescape(
+        Array(escaped.utf8).span, limit: 100, alsoComma: alsoComma)
       #expect(back.map { Array($0.utf8) } == Array(text.utf8))
       #expect(escaped.isPrintable && !escaped.isEmpty)
       #expect(!alsoComma || !escaped.utf8.contains(UInt8(ascii: ",")))
@@ -172,7 +173,13 @@ import Testing
 
   // MARK: Fields read from bytes
 
-  /// Whatever spelling somebody tries, bytes are read as texts are.
+  /// What the standard library reads, if it would write it in the same way.
+  private func number<Value: FixedWidthInteger>(_ text: String, _: Value.Type) -> Value? {
+    guard let value = Value(text), Array(String(value).utf8) == Array(text.utf8) else { return nil }
+    return value
+  }
+
+  /// Whatever spelling somebody tries, only the one that is written is read.
   @Test(arguments: [
     "", "0", "-0", "00", "-", "--1", "+1", "1", "-1", "01", "-01", " 1", "1 ", "1_0", "9a", "0x1",
     "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296",
@@ -182,24 +189,46 @@ import Testing
   ])
   func numbersHaveOneSpelling(_ text: String) {
     let bytes = Array(text.utf8)
-    func both<Value: FixedWidthInteger>(_: Value.Type) -> [Value?] {
-      [ReportText.number(bytes.span, Value.self), ReportText.number(text[...], Value.self)]
+    func isReadAlike<Value: FixedWidthInteger>(_ type: Value.Type) -> Bool {
+      ReportText.number(bytes.span, type) == number(text, type)
     }
-    let (small, half, large) = (both(Int32.self), both(UInt32.self), both(UInt64.self))
-    #expect(small[0] == small[1] && half[0] == half[1] && large[0] == large[1])
-    #expect(small[0].map { "\($0)" == text } != false)
+    #expect(isReadAlike(Int32.self))
+    #expect(isReadAlike(UInt32.self))
+    #expect(isReadAlike(UInt64.self))
+    #expect(isReadAlike(Int.self))
+  }
+
+  /// The text whose escaped form this is, found by taking every `%XX` for a byte.
+  private func unescaped(_ field: String, limit: Int, alsoComma: Bool) -> String? {
+    let parts = field.utf8.split(separator: UInt8(ascii: "%"), omittingEmptySubsequences: false)
+    var bytes = parts.first.map(Array.init) ?? []
+    for part in parts.dropFirst() {
+      let digits = String(decoding: part.prefix(2), as: UTF8.self)
+      guard let byte = UInt8(digits, radix: 16) else { return nil }
+      bytes += [byte] + part.dropFirst(2)
+    }
+    let text = field == "-" ? "" : String(decoding: bytes, as: UTF8.self)
+    let isWritten =
+      Array(ReportText.escape(text, alsoComma: alsoComma).utf8) == Array(field.utf8)
+    return isWritten && text.utf8.count <= limit && !text.utf8.contains(0) ? text : nil
   }
 
   @Test(
     arguments: hostileTexts
       + [
         "", "%", "%4", "%41", "%0a", "%0A", "%00", "%C3", "%C3%A9", "a%2Db", "%2D", "\u{E9}", "a,b",
+        "a%2Cb", "%7F", "a%", "%%", "-", "--", "%2D-",
       ])
-  func escapedFieldsAreReadAlike(_ field: String) {
+  func escapedFieldsAreReadInOneSpelling(_ field: String) {
     for limit in [0, 1, 2, 100] {
-      let read = ReportText.unescape(Array(field.utf8).span, limit: limit)
-      let expected = ReportText.unescape(field[...], limit: limit)
-      #expect(read.map { Array($0.utf8) } == expected.map { Array($0.utf8) }, "limit \(limit)")
+      for alsoComma in [false, true] {
+        let read = ReportText.unescape(
+          Array(field.utf8).span, limit: limit, alsoComma: alsoComma)
+        let expected = unescaped(field, limit: limit, alsoComma: alsoComma)
+        #expect(
+          read.map { Array($0.utf8) } == expected.map { Array($0.utf8) },
+          "limit \(limit), comma \(alsoComma)")
+      }
     }
     let noText = ReportText.unescape([0x61, 0xFF].span, limit: 9)
     #expect(noText == nil)
@@ -218,5 +247,16 @@ import Testing
     #expect(fields("a\t", 2) == (["a", ""], true))
     #expect(fields("a", 3) == (["a", "", ""], true))
     #expect(fields("", 1) == ([""], true))
+  }
+
+  @Test func wordsBeforeAValueAreAskedFor() {
+    func value(_ field: String) -> String? {
+      let bytes = Array("\(field) x".utf8)
+      var words = LineFields(bytes.span, separator: " ")
+      return ReportText.text(words.next(behind: "a="))
+    }
+    #expect(value("a=12") == "12")
+    #expect(value("a=") == "")
+    #expect(value("a") == "" && value("") == "" && value("b=12") == "" && value("A=1") == "")
   }
 }
