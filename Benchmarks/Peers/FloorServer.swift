@@ -9,6 +9,8 @@ import Transports
 public struct FloorPlan: Sendable {
   /// Where it listens.
   public var address = "127.0.0.1:0"
+  /// Whether it speaks without TLS; all that follows is then of no meaning.
+  public var isPlain = false
   /// Tickets that it gives out after a full handshake.
   public var tickets = 0
   /// Whether connections go on without OpenSSL's object after the handshake.
@@ -41,7 +43,8 @@ public final class FloorServer {
 
   private let loop: Loop
   private let listener: Listener
-  private let context: TLSContext
+  /// Nil without TLS.
+  private let context: TLSContext?
   private let detached: DetachedTable?
   private let pool = BlockPool(limit: 100_000)
   private var buffer = ReceiveBuffer()
@@ -69,9 +72,12 @@ public final class FloorServer {
         options.ticketKeys = try .fresh(now: WallClock.nowMilliseconds() / 1_000)
         options.ticketsPerHandshake = plan.tickets
       }
-      context = try TLSContext(
-        role: .server, certificateChainFile: plan.certificateFile, privateKeyFile: plan.keyFile,
-        caFile: plan.authorityFile, options: options)
+      context =
+        plan.isPlain
+        ? nil
+        : try TLSContext(
+          role: .server, certificateChainFile: plan.certificateFile, privateKeyFile: plan.keyFile,
+          caFile: plan.authorityFile, options: options)
       loop = try Loop()
       listener = try Listener(address, backlog: 65_535)
       try loop.poller.add(listener.fd, .listener, .readable)
@@ -112,11 +118,17 @@ public final class FloorServer {
       guard case .accepted(let socket, _) = listener.accept() else { return }
       try? StreamSocket.setNoDelay(socket.raw)
       let raw = socket.raw
-      guard let token = connections.nextToken,
-        let tls = try? TLSTransport(socket, context: context)
-      else { continue }
-      guard connections.insert(Connection(token, .tls(tls))) == token else { continue }
-      try? loop.poller.add(raw, token, .readable)
+      guard let token = connections.nextToken else { continue }
+      if let context {
+        guard let tls = try? TLSTransport(socket, context: context) else { continue }
+        guard connections.insert(Connection(token, .tls(tls))) == token else { continue }
+        try? loop.poller.add(raw, token, .readable)
+      } else {
+        let connection = Connection(token, .plain(PlainTransport(socket)))
+        guard connections.insert(connection) == token else { continue }
+        try? loop.poller.add(raw, token, .readable)
+        shakeHands(connection)
+      }
     }
   }
 

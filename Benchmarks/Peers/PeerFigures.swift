@@ -33,6 +33,8 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   case pushLast = "F3.last"
   /// Pushes or acks that did not come.
   case pushMissing = "F.missing"
+  /// Server CPU us of one push that nobody answers.
+  case pushUnanswered = "F7"
   /// Server CPU ms in a second in which nobody speaks.
   case quiet = "I1"
   /// Server CPU us of a keep-alive.
@@ -93,6 +95,7 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .pushTail: "publish to receipt, p99 ms"
     case .pushLast: "publish to the last receipt, ms"
     case .pushMissing: "pushes and acks missing"
+    case .pushUnanswered: "push that nobody answers, CPU us"
     case .quiet: "nobody speaks, CPU ms/s"
     case .keepAlive: "keep-alive, CPU us"
     case .stormBack: "storm: 99.9 % back after, s"

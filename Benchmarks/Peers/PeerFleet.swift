@@ -9,6 +9,8 @@ struct PeerTarget {
   var address: SocketAddress
   /// Clients at most, the publisher among them.
   var clientsMax: Int
+  /// Whether there is no TLS.
+  var isPlain = false
   /// Bytes of a push and of an ack.
   var pushBytes = 200
   var ackBytes = 100
@@ -55,6 +57,7 @@ final class PeerFleet {
   struct FanOut {
     let number: UInt64
     let publishedAt: UInt64
+    /// What each of them answers; nothing if empty.
     let ack: [UInt8]
     /// Microseconds from publishing to each receipt.
     var latencies: [UInt32] = []
@@ -164,7 +167,7 @@ final class PeerFleet {
         try loop.poller.modify(raw, connection.token, .readable)
       } else {
         try loop.poller.remove(raw)
-        beginTLS(connection)
+        if target.isPlain { beginPlain(connection) } else { beginTLS(connection) }
       }
     } catch {
       end(connection, "connect: \(Self.kind(error))")
@@ -194,6 +197,14 @@ final class PeerFleet {
     }
   }
 
+  private func beginPlain(_ connection: PeerConnection) {
+    guard let socket = connection.socket.take() else { return }
+    connection.channel = ByteChannel(
+      .plain(PlainTransport(socket)), token: connection.token, pool: pool,
+      outboundBytesMax: 1 << 20, now: loop.now)
+    logIn(connection)
+  }
+
   private func beginTLS(_ connection: PeerConnection) {
     guard let socket = connection.socket.take() else { return }
     connection.phase = .handshaking
@@ -215,13 +226,17 @@ final class PeerFleet {
     case .failed(let error): end(connection, "handshake: \(error.kind)")
     case .done:
       channel.forgetPeer()
-      connection.phase = .login
-      send(
-        target.dialect.hello(
-          number: connection.number, listeningTo: connection.number == publisher ? .ack : .push),
-        on: connection)
+      logIn(connection)
       if channel.hasLeftovers { leftovers.append(connection.token) }
     }
+  }
+
+  private func logIn(_ connection: PeerConnection) {
+    connection.phase = .login
+    send(
+      target.dialect.hello(
+        number: connection.number, listeningTo: connection.number == publisher ? .ack : .push),
+      on: connection)
   }
 
   private func send(_ bytes: [UInt8], on connection: PeerConnection) {
@@ -303,7 +318,7 @@ final class PeerFleet {
       let microseconds = (MonotonicClock.nanoseconds() - current.publishedAt) / 1_000
       current.latencies.append(UInt32(clamping: microseconds))
       fanOut = current
-      send(current.ack, on: connection)
+      if !current.ack.isEmpty { send(current.ack, on: connection) }
     case .delivered(.ack, let number):
       if fanOut?.number == number { fanOut?.acks += 1 }
     case .refused(let why): end(connection, "refused: \(why)")

@@ -22,6 +22,10 @@ public struct PeerPlan: Sendable {
   public var keepAlivesUnderWay = 64
   /// How often every client sends a keep-alive; the figure is the median.
   public static let keepAliveRounds = 3
+  /// How often a message to all is left without an answer; the figure is the median.
+  public static let unansweredRounds = 3
+  /// Whether there is no TLS.
+  public var isPlain = false
   /// How many messages are published to all.
   public var publishes = 5
   /// How many clients reconnect with a kept session.
@@ -69,7 +73,8 @@ public struct PeerLab: ~Copyable {
       throw PeerLabError("\(plan.address) is no address with a port")
     }
     let target = PeerTarget(
-      dialect: plan.dialect, address: address, clientsMax: plan.connections + 1)
+      dialect: plan.dialect, address: address, clientsMax: plan.connections + 1,
+      isPlain: plan.isPlain)
     let limit = (try? ProcessLimits.raiseOpenFiles()) ?? 1_024
     guard limit > UInt64(plan.connections + 64) else {
       throw PeerLabError("\(plan.connections) connections need more files than \(limit)")
@@ -96,6 +101,7 @@ public struct PeerLab: ~Copyable {
       try measureKeepAlives()
       if plan.dialect.fansOut && plan.publishes > 0 { try measurePushes() }
       noteMemory(.memoryAfterTraffic)
+      if plan.dialect.fansOut && plan.publishes > 0 { try measureUnanswered() }
       figures.note(.errors, Double(fleet.failures.values.reduce(0, +)))
       if plan.resumes > 0 { try measureResumption() }
       if plan.storms { try measureStorm() }
@@ -198,6 +204,24 @@ public struct PeerLab: ~Copyable {
     figures.note(.pushTail, median(tail))
     figures.note(.pushLast, median(last))
     figures.note(.pushMissing, Double(missing))
+  }
+
+  private mutating func measureUnanswered() throws(Errno) {
+    var spent: [Double] = []
+    for number in UInt64(plan.publishes + 1)...UInt64(plan.publishes + PeerPlan.unansweredRounds) {
+      let before = probe.cpuNanoseconds()
+      fleet.fanOut = PeerFleet.FanOut(number: number, publishedAt: now, ack: [])
+      let push = plan.dialect.message(.push, number: number, bytes: fleet.target.pushBytes)
+      fleet.send(push, from: fleet.publisher)
+      let deadline = self.deadline()
+      while (fleet.fanOut?.latencies.count ?? 0) < plan.connections, now < deadline {
+        try fleet.turn()
+      }
+      try pause(milliseconds: 300)
+      spent.append(each(since: before, max(1, fleet.fanOut?.latencies.count ?? 0), 1e3))
+      fleet.fanOut = nil
+    }
+    figures.note(.pushUnanswered, median(spent))
   }
 
   private mutating func measureResumption() throws(Errno) {

@@ -47,6 +47,9 @@ struct PeerCommand: ParsableCommand {
   @Flag(help: "Leave the storm out.")
   var noStorm = false
 
+  @Flag(help: "Speak without TLS, as `floor --plain` does.")
+  var plain = false
+
   @Option(help: "The most that a stage may last, in seconds; the default grows with the clients.")
   var patienceSeconds: UInt64?
 
@@ -74,6 +77,7 @@ struct PeerCommand: ParsableCommand {
     plan.resumes = resumes
     plan.quietSeconds = quietSeconds
     plan.storms = !noStorm
+    plan.isPlain = plain
     plan.patienceSeconds = patienceSeconds
     plan.certificateFile = cert
     plan.keyFile = key
@@ -126,6 +130,9 @@ struct FloorCommand: ParsableCommand {
   @Flag(help: "Go on without OpenSSL's object after the handshake.")
   var detach = false
 
+  @Flag(help: "Speak without TLS.")
+  var plain = false
+
   @OptionGroup var files: FloorFiles
 
   func run() throws {
@@ -133,6 +140,7 @@ struct FloorCommand: ParsableCommand {
     plan.address = listen
     plan.tickets = tickets
     plan.detaches = detach
+    plan.isPlain = plain
     let floor = try FloorServer(plan)
     print(floor.address)
     StandardOutput.flush()

@@ -14,6 +14,8 @@ extension SliceRun {
     case "send-away": sendAway(line.number("count"), forgets: line["forgets"] == "yes")
     case "call-back": callBack(underWay: line.number("underWay"))
     case "keep-alives": beginKeepAlives(underWay: line.number("underWay"))
+    case "ignore-pushes": ignorePushes(line["ignores"] == "yes")
+    case "ignored": say(ControlLine("ignored", ["count": String(loop.pushesIgnored)]))
     case "online": say(ControlLine("online", ["count": String(ledger.tally[.online])]))
     case "churn":
       let wasOff = churn.perSecond == 0
@@ -83,6 +85,12 @@ extension SliceRun {
       say(ControlLine("keep-alives", ["heard": String(heard)]))
       return false
     }
+  }
+
+  /// Lets no session answer a push from here on, or all of them again; says that it is so.
+  private func ignorePushes(_ ignores: Bool) {
+    loop.ignoresPushes = ignores
+    say(ControlLine("ignore-pushes"))
   }
 
   /// Sends some away ten times a second.

@@ -19,6 +19,7 @@ extension Laboratory {
     note(.quiet, (figures["idle.cpuMs"] ?? 0) / Double(max(1, options.holdSeconds)))
     try measureKeepAlives()
     try measurePushes()
+    if options.operations > 0 { try measureUnanswered() }
     note(.errors, Double(crew.tally.errors.values.reduce(0, +)))
     if options.resumes > 0 {
       let count = min(options.resumes, crew.sessions)
@@ -101,9 +102,14 @@ extension Laboratory {
 
   /// How many the console says are online.
   private func countOnline() throws(SwarmError) -> Int {
+    Int(try ask(console: ["online", "-q"])) ?? 0
+  }
+
+  /// What the console says, without spaces.
+  private func ask(console arguments: [String]) throws(SwarmError) -> String {
     let console: ChildProcess
     do throws(Errno) {
-      console = try ChildProcess(options.consolePath(), ["online", "-q"])
+      console = try ChildProcess(options.consolePath(), arguments)
     } catch {
       throw SwarmError(description: "\(options.consolePath()) cannot be started: \(error)")
     }
@@ -113,7 +119,7 @@ extension Laboratory {
       if let bytes = console.read() { output += bytes }
       return console.exitStatus() != nil && console.output < 0
     }
-    return Int(String(decoding: output.filter { $0 > 0x20 }, as: UTF8.self)) ?? 0
+    return String(decoding: output.filter { $0 > 0x20 }, as: UTF8.self)
   }
 
   // MARK: Traffic
@@ -160,6 +166,41 @@ extension Laboratory {
     note(
       .pushMissing,
       operations.reduce(0.0) { $0 + Double(2 * crew.sessions - $1.received - $1.succeeded) })
+  }
+
+  /// Pushes to sessions that read them and say nothing, withdrawn as soon as all have theirs.
+  private func measureUnanswered() throws(SwarmError) {
+    crew.activity = "pushes without an answer"
+    _ = try crew.ask(ControlLine("ignore-pushes", ["ignores": "yes"]))
+    var spent: [Double] = []
+    for _ in 0..<PeerPlan.unansweredRounds { spent.append(try measureUnansweredRound()) }
+    _ = try crew.ask(ControlLine("ignore-pushes", ["ignores": "no"]))
+    note(.pushUnanswered, spent.sorted()[spent.count / 2])
+  }
+
+  /// CPU microseconds of the server for a push that is not answered.
+  private func measureUnansweredRound() throws(SwarmError) -> Double {
+    func ignored() throws(SwarmError) -> Int {
+      try crew.ask(ControlLine("ignored")).reduce(0) { $0 + $1.number("count") }
+    }
+    let already = try ignored()
+    let before = sampler.sample("unanswered", online: 0)
+    let operation = try ask(
+      console: options.operationArguments().filter { $0 != "json" && $0 != "-o" }
+        + ["--detach", "-q"])
+    let until = SliceLedger.now() + options.operationSeconds * 1_000_000
+    while try ignored() - already < crew.sessions {
+      guard SliceLedger.now() < until else {
+        throw SwarmError(description: "not everybody got operation \(operation)")
+      }
+      try crew.pause(milliseconds: 50)
+    }
+    try crew.pause(milliseconds: 300)
+    let spent = Double(sampler.sample("unanswered", online: 0).nanoseconds(since: before))
+    _ = try ask(console: ["op", "cancel", operation, "-q"])
+    // Everybody is told of that; it shall not be in the next figure.
+    try crew.pause(milliseconds: 2_000)
+    return spent / Double(crew.sessions) / 1e3
   }
 
   // MARK: Coming back

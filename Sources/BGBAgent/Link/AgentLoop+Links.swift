@@ -25,6 +25,7 @@ extension AgentLoop {
       case .welcomed(let welcome): welcomed(link, welcome)
       case .clock(let time): desk.tookClock(link.identity.clientID, time, at: now)
       case .keepReconnect(let identity): keepReconnect(identity, of: link)
+      case .push where ignoresPushes: pushesIgnored &+= 1
       case .push(let push):
         link.polls?.exchange.rest(at: loop.now)
         desk.push(link.identity.clientID, push, at: now)

@@ -136,6 +136,10 @@ public final class AgentLoop {
   /// What a load generator wants to be called for.
   var laboratory: [(at: Ticks, body: (AgentLoop) -> Void)] = []
   var turnWatch: ((AgentLoop) -> Bool)?
+  /// Whether pushes are read and not answered, as if they had never come; for load generators.
+  public var ignoresPushes = false
+  /// How many were.
+  public internal(set) var pushesIgnored = 0
   /// Keep-alives that servers sent, for load generators: each is the answer to one.
   public internal(set) var keepAlivesHeard = 0
   /// The batch that the journal's thread has and did not answer yet.
