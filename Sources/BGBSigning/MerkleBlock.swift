@@ -10,6 +10,9 @@ public final class MerkleBlock {
   private var key: UInt64 = 0
   private var first = -1
   private var nodes = [UInt8](repeating: 0, count: 2 * MerkleBlock.leavesMax * Limits.hashBytes)
+  /// The path that is being made, in one piece: a writer takes it with one append.
+  private var hashes = [UInt8](repeating: 0, count: Limits.merklePathMax * Limits.hashBytes)
+  private var hashBytesUsed = 0
 
   /// Leaves of one block.
   static let leavesMax = 1 << MerkleTree.droppedLevels
@@ -17,14 +20,35 @@ public final class MerkleBlock {
   /// Holds nothing yet.
   public init() {}
 
-  /// Appends what of a leaf's path lies within its block.
+  /// The hashes that were put together since the path was begun, one after the other.
+  var path: ArraySlice<UInt8> { hashes[..<hashBytesUsed] }
+
+  /// Begins a path.
+  func beginPath() { hashBytesUsed = 0 }
+
+  /// Puts a tree's node at the end of the path.
+  func addToPath(_ node: Int, of nodes: [UInt8]) {
+    let (from, end) = (node * Limits.hashBytes, hashBytesUsed + Limits.hashBytes)
+    precondition(from >= 0, "a node has a place")
+    precondition(from + Limits.hashBytes <= nodes.count, "beyond the nodes")
+    precondition(end <= hashes.count, "no tree is that high")
+    unsafe hashes.withUnsafeMutableBytes { hashes in
+      unsafe nodes.withUnsafeBytes { nodes in
+        let hash = unsafe UnsafeRawBufferPointer(rebasing: nodes[from..<from + Limits.hashBytes])
+        unsafe UnsafeMutableRawBufferPointer(rebasing: hashes[hashBytesUsed..<end])
+          .copyMemory(from: hash)
+      }
+    }
+    hashBytesUsed = end
+  }
+
+  /// Begins a path with what of it lies within a leaf's block.
   ///
   /// - Parameters:
   ///   - key: tells the trees apart for which this room is used.
   ///   - leaves: what the tree was made of.
-  func writePath(
-    at index: Int, of leaves: [ClientID], key: UInt64, into writer: inout ByteWriter
-  ) {
+  func beginPath(at index: Int, of leaves: [ClientID], key: UInt64) {
+    beginPath()
     let start = (index >> MerkleTree.droppedLevels) << MerkleTree.droppedLevels
     let count = MerkleBlock.count(from: start, of: leaves)
     if first != start || self.key != key {
@@ -36,10 +60,7 @@ public final class MerkleBlock {
     var (place, width, level) = (index - start, count, 0)
     while width > 1 {
       let sibling = place ^ 1
-      if sibling < width {
-        let from = (level + sibling) * Limits.hashBytes
-        writer.raw(nodes[from..<from + Limits.hashBytes])
-      }
+      if sibling < width { addToPath(level + sibling, of: nodes) }
       level += width
       width = (width + 1) / 2
       place /= 2

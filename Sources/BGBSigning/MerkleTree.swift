@@ -164,17 +164,17 @@ public struct MerkleTree: Sendable {
     guard index >= 0, index < count else { return }
     if dropped > 0 {
       precondition(leaves.count == count, "a compact tree needs its leaves")
-      block.writePath(at: index, of: leaves, key: key, into: &writer)
+      block.beginPath(at: index, of: leaves, key: key)
+    } else {
+      block.beginPath()
     }
     var place = index >> dropped
     for level in dropped..<max(dropped, widths.count - 1) {
       let sibling = place ^ 1
-      if sibling < widths[level] {
-        let start = (levelStarts[level] + sibling) * Limits.hashBytes
-        writer.raw(nodes[start..<start + Limits.hashBytes])
-      }
+      if sibling < widths[level] { block.addToPath(levelStarts[level] + sibling, of: nodes) }
       place /= 2
     }
+    writer.raw(block.path)
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

@@ -14,7 +14,7 @@ public import Reactor
 ///
 /// Belongs to one thread.
 public final class ByteChannel {
-  /// How much of an object sending and receiving need, in bytes: all of it.
+  /// How much of an object is asked for ahead, in bytes: its size; only time depends on it.
   public static let bytesInUse = 120
   /// By what the owner's tables and epoll know this connection.
   public let token: Token

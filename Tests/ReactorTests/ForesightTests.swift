@@ -47,4 +47,23 @@ import Testing
     #expect(watched == nil)
     Foresight.bring(Thing(9), bytes: 0)
   }
+
+  @Test("A look behind a token sees whoever stands there and keeps nobody alive")
+  func looks() throws {
+    var table = SlotTable<Thing>(limit: 10)
+    let inserted = (1...2).map { table.insert(Thing($0)) }
+    let first = try #require(inserted[0])
+    let gone = try #require(inserted[1])
+    table.remove(gone)
+    var seen: [Int] = []
+    for token in [first, gone, Token(generation: 1, index: 9), .bell] {
+      table.foresee(behind: token) { seen.append($0.number) }
+    }
+    #expect(seen == [1])
+    weak let watched = table[first]
+    table.foresee(behind: first) { $0.number = 5 }
+    #expect(watched?.number == 5)
+    table.remove(first)
+    #expect(watched == nil)
+  }
 }

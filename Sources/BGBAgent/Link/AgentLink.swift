@@ -7,7 +7,7 @@ import Transports
 
 /// One client's connection and what it needs to make the next one.
 final class AgentLink {
-  /// How much of an object most events need, in bytes.
+  /// How much of an object is asked for ahead, in bytes; nothing but time depends on it.
   static let bytesInUse = 640
   /// Who it is.
   let identity: AgentIdentity

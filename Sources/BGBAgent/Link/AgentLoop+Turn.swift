@@ -25,10 +25,7 @@ extension AgentLoop {
     readLetters()  // First: a durable ticket lets answers leave in this turn.
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
     for index in 0..<ready {
-      // Of one link nothing is ahead; a laboratory's thousands have left the caches.
-      if index + 3 < ready {
-        links.foresee(loop.ready[index + 3].token, bytes: AgentLink.bytesInUse)
-      }
+      foresee(from: index, below: ready)
       serve(loop.ready[index].token, loop.ready[index].readiness)
     }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
@@ -37,6 +34,22 @@ extension AgentLoop {
     flushDirty()  // All that was said in this turn leaves in few TLS records.
     beginHeldBack()  // Last: this turn's ends made room for other attempts.
     advanceEnd()
+  }
+
+  /// Asks for the memory of links that come soon: of one link nothing is ahead, but a laboratory's
+  /// thousands have left the caches.
+  private func foresee(from index: Int, below ready: Int) {
+    if index + 6 < ready {
+      links.foresee(loop.ready[index + 6].token, bytes: AgentLink.bytesInUse)
+    }
+    if index + 4 < ready {
+      links.foresee(behind: loop.ready[index + 4].token) { link in
+        if let channel = link.channel { Foresight.bring(channel, bytes: ByteChannel.bytesInUse) }
+      }
+    }
+    if index + 2 < ready {
+      links.foresee(behind: loop.ready[index + 2].token) { $0.channel?.foresee() }
+    }
   }
 
   private func readLetters() {

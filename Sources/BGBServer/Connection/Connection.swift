@@ -78,7 +78,7 @@ extension HTTPState: Sendable {}
 
 /// One connection, confined to its shard's thread.
 final class Connection {
-  /// How much of an object most events need, in bytes: all of it.
+  /// How much of an object is asked for ahead, in bytes: its size; only time depends on it.
   static let bytesInUse = 232
   /// Bytes in and out.
   let channel: ByteChannel

@@ -20,10 +20,12 @@ extension Shard {
     let object = index &+ Ahead.object
     if object < count { connections.foresee(token(object), bytes: Connection.bytesInUse) }
     let channel = index &+ Ahead.channel
-    if channel < count, let connection = connections.peek(token(channel)) {
-      Foresight.bring(connection.channel, bytes: ByteChannel.bytesInUse)
+    if channel < count {
+      connections.foresee(behind: token(channel)) {
+        Foresight.bring($0.channel, bytes: ByteChannel.bytesInUse)
+      }
     }
     let keys = index &+ Ahead.keys
-    if keys < count, let connection = connections.peek(token(keys)) { connection.channel.foresee() }
+    if keys < count { connections.foresee(behind: token(keys)) { $0.channel.foresee() } }
   }
 }

@@ -16,6 +16,16 @@ public enum Foresight {
   /// Memory at an address, which may be any.
   public static func bring(at address: UInt, bytes: Int) { cmemory_hint(address, bytes) }
 
+  /// Looks at an object by its address without keeping it alive; nothing for address 0.
+  ///
+  /// Keeping it would write to its head, which is what is waited for. Whoever gave the address
+  /// holds the object meanwhile.
+  @inlinable
+  static func look<Thing: AnyObject>(at address: UInt, _ body: (Thing) -> Void) {
+    guard let place = unsafe UnsafeRawPointer(bitPattern: address) else { return }
+    unsafe Unmanaged<Thing>.fromOpaque(place)._withUnsafeGuaranteedRef { body($0) }
+  }
+
   /// The object that an array's element begins with, without touching the object.
   @inlinable
   static func address<Element>(in array: borrowing [Element], at place: Int) -> UInt {

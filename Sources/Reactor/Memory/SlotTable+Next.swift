@@ -23,4 +23,10 @@ extension SlotTable where Element: AnyObject {
   public func foresee(_ token: Token, bytes: Int) {
     Foresight.bring(at: Foresight.address(in: slots, at: Int(token.index)), bytes: bytes)
   }
+
+  /// Lets the body look at whatever stands in a token's slot now, to ask for what lies behind it.
+  @inlinable
+  public func foresee(behind token: Token, _ body: (Element) -> Void) {
+    Foresight.look(at: Foresight.address(in: slots, at: Int(token.index)), body)
+  }
 }
