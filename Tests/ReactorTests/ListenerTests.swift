@@ -64,6 +64,8 @@ import Testing
   }
 
   /// Runs in a process of its own, because it takes away the descriptors of the whole process.
+  ///
+  /// Of what fails there only the comment reaches the parent.
   @Test func withoutDescriptorsItRefusesOneAndLetsTheOwnerPause() async {
     await #expect(processExitsWith: .success) {
       let waiting = 10
@@ -82,8 +84,8 @@ import Testing
       var turns = 0
       serving: while true {
         turns += 1
-        try #require(turns < 10)
-        try #require(try loop.wait(maySleep: true) == 1)
+        try #require(turns < 10, "as many turns and not exhausted")
+        try #require(try loop.wait(maySleep: true) == 1, "nobody waits at turn \(turns)")
         while true {
           switch listener.accept() {
           case .accepted(let descriptor, _): accepted.append(descriptor.release())
@@ -95,8 +97,8 @@ import Testing
           }
         }
       }
-      try #require(accepted.count == free)
-      try #require(listener.refused == 1)
+      try #require(accepted.count == free, "accepted \(accepted.count)")
+      try #require(listener.refused == 1, "refused \(listener.refused)")
       try #require(resetCount(clients) == 1, "one peer was told")
 
       // Paused: six connections still wait, and yet a turn that may sleep does sleep until its
@@ -108,10 +110,10 @@ import Testing
       // Descriptors came free: the listener serves the rest.
       for descriptor in accepted + fillers { close(descriptor) }
       try loop.poller.add(listener.fd, .listener, .readable)
-      try #require(try loop.wait(maySleep: true) == 1)
+      try #require(try loop.wait(maySleep: true) == 1, "nobody waits any more")
       var rest = 0
       while case .accepted = listener.accept() { rest += 1 }
-      try #require(rest == waiting - free - 1)
+      try #require(rest == waiting - free - 1, "the rest was \(rest)")
     }
   }
 
