@@ -233,11 +233,14 @@ extension SwarmCommand.Run {
     return own.lastIndex(of: "/").map { "\(own[..<$0])/bgb" } ?? "bgb"
   }
 
-  /// What the console is started with.
-  func operationArguments() -> [String] {
+  /// What the console is started with, to follow an operation and to tell it as JSON.
+  func operationArguments() -> [String] { startArguments() + ["-o", "json"] }
+
+  /// What the console is started with to begin an operation.
+  func startArguments() -> [String] {
     [
       "op", "start", action, "--collection", collection, "--yes", "--timeout",
-      "\(operationSeconds)s", "-o", "json",
+      "\(operationSeconds)s",
     ]
   }
 

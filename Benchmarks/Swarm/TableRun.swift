@@ -185,9 +185,7 @@ extension Laboratory {
     }
     let already = try ignored()
     let before = sampler.sample("unanswered", online: 0)
-    let operation = try ask(
-      console: options.operationArguments().filter { $0 != "json" && $0 != "-o" }
-        + ["--detach", "-q"])
+    let operation = try ask(console: options.startArguments() + ["--detach", "-q"])
     let until = SliceLedger.now() + options.operationSeconds * 1_000_000
     while try ignored() - already < crew.sessions {
       guard SliceLedger.now() < until else {

@@ -2,7 +2,8 @@
 // connections each event is about one whose objects left the caches long ago, and a dozen lines of
 // 64 bytes are waited for one after the other; told in time, they come together and meanwhile.
 //
-// A hint changes nothing but time: whatever it names, nothing is read, kept or changed by it.
+// A hint changes nothing but time: whatever it names, nothing is read, kept or changed by it. What
+// is read to find the next place (a slot's first word, a field of an object) is not kept either.
 
 import CEpollShim
 
