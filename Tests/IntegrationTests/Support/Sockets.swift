@@ -3,6 +3,7 @@
 
 import Foundation
 import Glibc
+import Synchronization
 
 /// Sockets on this computer.
 enum Sockets {
@@ -25,11 +26,26 @@ enum Sockets {
     return (listener, UInt16(bigEndian: address.sin_port))
   }
 
-  /// A port on which nobody listens.
+  /// Ports below those that the system gives to whoever connects or asks for any
+  /// (`ip_local_port_range`, ip(7)): a port from there could be somebody's own until its program
+  /// starts, or while that is down.
+  private static let reserved: Range<UInt16> = 20_000..<32_000
+  /// Where the next search begins; runs beside each other begin in different places.
+  private static let search = Mutex(
+    reserved.lowerBound + UInt16(truncatingIfNeeded: getpid() % 120) * 100)
+
+  /// A port on which nobody listens, given out once in this process.
   static func freePort() throws -> UInt16 {
-    let (listener, port) = try listen()
-    close(listener)
-    return port
+    try search.withLock { next in
+      for _ in reserved {
+        let port = next
+        next = port + 1 < reserved.upperBound ? port + 1 : reserved.lowerBound
+        guard let (listener, _) = try? listen(port) else { continue }
+        close(listener)
+        return port
+      }
+      throw StageError.failed("no port is free in \(reserved)")
+    }
   }
 
   /// A connection to a port, or nil.
