@@ -50,7 +50,7 @@ struct ProvenNodes: Sendable {
       byteCount: 3 * Limits.hashBytes, alignment: MemoryLayout<Node>.alignment
     ) { room in
       unsafe MerkleTree.hash(leaf, ProvenNodes.joined, in: room)
-      return unsafe climbs(from: index, path, in: room)
+      return unsafe path.bytes.withUnsafeBytes { unsafe climbs(from: index, $0, in: room) }
     }
     if isMember { for one in found { nodes[one.place] = one.node } }
     return isMember
@@ -60,11 +60,11 @@ struct ProvenNodes: Sendable {
   private static let joined = 2
 
   private mutating func climbs(
-    from index: Int, _ path: MerklePath, in room: UnsafeMutableRawBufferPointer
+    from index: Int, _ path: UnsafeRawBufferPointer, in room: UnsafeMutableRawBufferPointer
   ) -> Bool {
     var (place, last, level) = (index, count - 1, 0)
     var isProven = false
-    for sibling in path {
+    for step in 0..<path.count / Limits.hashBytes {
       guard last > 0 else { return false }
       // The last node of an odd level rises unchanged until it is a right one.
       if place == last {
@@ -72,7 +72,8 @@ struct ProvenNodes: Sendable {
           (place, last, level) = (place >> 1, last >> 1, level + 1)
         }
       }
-      let beside = unsafe sibling.withUnsafeBytes { unsafe $0.loadUnaligned(as: Node.self) }
+      let beside = unsafe path.loadUnaligned(
+        fromByteOffset: step * Limits.hashBytes, as: Node.self)
       let (own, other) = (slot(level, place), slot(level, place ^ 1))
       if !isProven, let own, nodes[own] != .zero {
         guard unsafe nodes[own] == node(ProvenNodes.joined, of: room) else { return false }

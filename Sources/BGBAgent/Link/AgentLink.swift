@@ -21,12 +21,16 @@ final class AgentLink {
   let httpsEndpoints: [String]
   /// The rules of its life.
   var session: AgentSession
+  /// Where its tasks are judged; nil until it has been added.
+  var desk: TaskDesk.ClientDesk? { didSet { deskPlace = Foresight.place(of: desk) } }
+  private(set) var deskPlace: UInt = 0
   /// Its slots in the loop: for the channel, for the socket that carries polls, and for the climb.
   var token = Token(generation: 0, index: 0)
   var carrierToken = Token(generation: 0, index: 0)
   var climbToken = Token(generation: 0, index: 0)
   /// The connection, if there is one; over HTTPS it is a polled one, and `polls` has the socket.
-  var channel: ByteChannel?
+  var channel: ByteChannel? { didSet { channelPlace = Foresight.place(of: channel) } }
+  private(set) var channelPlace: UInt = 0
   /// The long polls of a link over HTTPS.
   var polls: PollLine?
   /// A try to get back to TCP.

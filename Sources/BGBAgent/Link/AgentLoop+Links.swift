@@ -14,6 +14,7 @@ extension AgentLoop {
   func apply(_ steps: [SessionStep], to link: AgentLink) {
     guard !steps.isEmpty else { return }
     let now = moment
+    if let its = link.desk { desk.expect(its) }
     for step in steps {
       switch step {
       case .connect(let address, let transport): connect(link, to: address, over: transport)
@@ -266,6 +267,7 @@ extension AgentLoop {
   /// Sends news as far as there is room; the rest goes when the queue has shrunk.
   func sendNews(_ link: AgentLink) {
     guard link.session.isSignedIn else { return }
+    if let its = link.desk { desk.expect(its) }
     link.hasMoreNews = false
     while let channel = link.channel {
       link.hasMoreNews = channel.outboundCount >= AgentLoop.newsThresholdBytes

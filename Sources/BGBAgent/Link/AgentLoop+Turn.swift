@@ -39,17 +39,34 @@ extension AgentLoop {
   /// Asks for the memory of links that come soon: of one link nothing is ahead, but a laboratory's
   /// thousands have left the caches.
   private func foresee(from index: Int, below ready: Int) {
-    if index + 6 < ready {
-      links.foresee(loop.ready[index + 6].token, bytes: AgentLink.bytesInUse)
+    if index + 6 < ready { foreseeLink(loop.ready[index + 6].token) }
+    if index + 4 < ready { foreseeParts(of: loop.ready[index + 4].token) }
+    if index + 2 < ready { foreseeKeys(of: loop.ready[index + 2].token) }
+  }
+
+  /// The same for links whose news will leave: by now others have taken their place.
+  private func foresee(_ orders: [DeskOrder], from index: Int) {
+    if let token = token(of: orders, at: index + 6) { foreseeLink(token) }
+    if let token = token(of: orders, at: index + 4) { foreseeParts(of: token) }
+    if let token = token(of: orders, at: index + 2) { foreseeKeys(of: token) }
+  }
+
+  private func token(of orders: [DeskOrder], at index: Int) -> Token? {
+    guard index < orders.count, case .news(_, let mark) = orders[index] else { return nil }
+    return Token(rawValue: mark)
+  }
+
+  private func foreseeLink(_ token: Token) { links.foresee(token, bytes: AgentLink.bytesInUse) }
+
+  private func foreseeParts(of token: Token) {
+    links.foresee(behind: token) { link in
+      Foresight.bring(at: link.channelPlace, bytes: ByteChannel.bytesInUse)
+      Foresight.bring(at: link.deskPlace, bytes: TaskDesk.ClientDesk.bytesInUse)
     }
-    if index + 4 < ready {
-      links.foresee(behind: loop.ready[index + 4].token) { link in
-        if let channel = link.channel { Foresight.bring(channel, bytes: ByteChannel.bytesInUse) }
-      }
-    }
-    if index + 2 < ready {
-      links.foresee(behind: loop.ready[index + 2].token) { $0.channel?.foresee() }
-    }
+  }
+
+  private func foreseeKeys(of token: Token) {
+    links.foresee(behind: token) { $0.channel?.foresee() }
   }
 
   private func readLetters() {
@@ -130,7 +147,10 @@ extension AgentLoop {
       rounds += 1
       desk.takeOrders(into: &orders)
       if orders.isEmpty { break }
-      for order in orders { carryOut(order) }
+      for index in orders.indices {
+        foresee(orders, from: index)
+        carryOut(orders[index])
+      }
     }
     swap(&orders, &orderRoom)
     // One batch at a time is on its way: what comes meanwhile would wait for its sync anyway, and
@@ -147,7 +167,7 @@ extension AgentLoop {
     switch order {
     case .send(let client, let message):
       if let link = link(of: client), link.session.isSignedIn { send(message, link) }
-    case .news(let client): if let link = link(of: client) { sendNews(link) }
+    case .news(_, let mark): if let link = links[Token(rawValue: mark)] { sendNews(link) }
     case .begin(let order): begin(order)
     case .rewriteJournal: post(desk.rewrite())
     case .told(let client, let event): tell(client, .task(event))
@@ -166,11 +186,9 @@ extension AgentLoop {
     return all
   }
 
+  /// A client's link: the desk, which is asked about the client anyway, knows its token.
   func link(of client: ClientID) -> AgentLink? {
-    if let lastFound, lastFound.client == client { return links[lastFound.token] }
-    guard let token = tokens[client] else { return nil }
-    lastFound = (client, token)
-    return links[token]
+    desk.mark(of: client).flatMap { links[Token(rawValue: $0)] }
   }
 
   private func flushDirty() {

@@ -119,9 +119,6 @@ public final class AgentLoop {
   let pool: BlockPool
   var buffer = ReceiveBuffer(capacity: 64 * 1_024)
   var links: SlotTable<AgentLink>
-  var tokens: [ClientID: Token] = [:]
-  /// The link that was looked for last: what a desk orders comes in groups for one client.
-  var lastFound: (client: ClientID, token: Token)?
   var dirty: [AgentLink] = []
   /// The context that the clients of a fleet share; made with the first of them.
   var fleetContext: (tcp: TLSContext, https: TLSContext)?
@@ -207,7 +204,7 @@ public final class AgentLoop {
       session: session)
     link.nextEndpoint = Int(random.next() % UInt64(max(1, link.endpoints.count)))
     link.nextHTTPS = link.nextEndpoint
-    guard tokens[identity.clientID] == nil, let token = links.insert(link),
+    guard desk.mark(of: identity.clientID) == nil, let token = links.insert(link),
       let carrier = links.insert(link), let climb = links.insert(link)
     else {
       throw AgentError(
@@ -216,13 +213,13 @@ public final class AgentLoop {
     link.token = token
     link.carrierToken = carrier
     link.climbToken = climb
-    tokens[identity.clientID] = token
-    desk.add(identity.clientID)
+    desk.add(identity.clientID, mark: token.rawValue)
+    link.desk = desk.desk(of: identity.clientID)
     armTimer(of: link)
   }
 
   /// How many clients this loop carries.
-  public var linkCount: Int { tokens.count }
+  public var linkCount: Int { desk.clientCount }
 
   /// The contexts of a client, which are the same for all clients of a fleet.
   func contexts(

@@ -61,54 +61,93 @@ extension ClientBook {
 }
 
 /// The memory of an agent process.
-public struct TaskBook: Equatable, Sendable {
+public struct TaskBook: Sendable {
   /// Marks one life of the journal; a new journal has a new one.
   public private(set) var incarnation: UInt64 = 0
-  /// What is remembered of each client.
-  public private(set) var clients: [ClientID: ClientBook] = [:]
+  /// Where each client's page is.
+  private var numbers: [ClientID: Int] = [:]
+  /// What is remembered of each client; an empty page stands for a client without a past.
+  private var pages: [(client: ClientID, book: ClientBook)] = []
+  /// The page that is asked for first: of the client that is being served, as a rule.
+  private var mark = 0
 
   /// Remembers nothing.
   public init() {}
 
+  /// What is remembered of each client that anything is remembered of, in no order.
+  var clients: some Sequence<(client: ClientID, book: ClientBook)> {
+    pages.lazy.filter { $0.book != ClientBook() }
+  }
+
+  private func page(of client: ClientID) -> Int? {
+    if mark < pages.count, pages[mark].client == client { return mark }
+    return numbers[client]
+  }
+
+  /// The number of a client's page, which stays the same; an empty one is laid for a new client.
+  mutating func layPage(for client: ClientID) -> Int {
+    if let known = page(of: client) { return known }
+    numbers[client] = pages.count
+    pages.append((client, ClientBook()))
+    return pages.count - 1
+  }
+
+  /// Opens the book at a page: that client's is found without a search until the next call.
+  mutating func open(at page: Int) { mark = page }
+
   /// What is remembered of a client; an empty book for a new one.
-  public subscript(client: ClientID) -> ClientBook { clients[client] ?? ClientBook() }
+  public subscript(client: ClientID) -> ClientBook {
+    page(of: client).map { pages[$0].book } ?? ClientBook()
+  }
 
   /// What is remembered of a task; nil for nothing.
-  public func entry(of key: TaskKey) -> TaskEntry? { clients[key.client]?.tasks[key.task] }
+  public func entry(of key: TaskKey) -> TaskEntry? {
+    guard let page = page(of: key.client) else { return nil }
+    return pages[page].book.tasks[key.task]
+  }
 
   /// The number of a client's next news, and the greatest that is known to be stored.
-  func nextSequence(of client: ClientID) -> UInt64 { clients[client]?.nextSequence ?? 1 }
-  func storedUpTo(of client: ClientID) -> UInt64 { clients[client]?.storedUpTo ?? 0 }
+  func nextSequence(of client: ClientID) -> UInt64 {
+    guard let page = page(of: client) else { return 1 }
+    return pages[page].book.nextSequence
+  }
+  func storedUpTo(of client: ClientID) -> UInt64 {
+    guard let page = page(of: client) else { return 0 }
+    return pages[page].book.storedUpTo
+  }
 
   /// The first news of a client behind a sequence that the server has not confirmed.
   func news(of client: ClientID, after sequence: UInt64) -> NumberedOutcome? {
-    clients[client]?.unstored.first { $0.sequence > sequence }
+    guard let page = page(of: client) else { return nil }
+    return pages[page].book.unstored.first { $0.sequence > sequence }
   }
 
   /// Changes what a client's book says beside the journal: only for undoing what could not be
   /// written.
   mutating func forget(_ task: TaskID, of client: ClientID) {
-    clients[client]?.tasks[task] = nil
-    clients[client]?.unstored.removeAll { $0.outcome.taskID == task }
+    guard let page = page(of: client) else { return }
+    pages[page].book.tasks[task] = nil
+    pages[page].book.unstored.removeAll { $0.outcome.taskID == task }
   }
 
   /// Takes a beginning back that was never written, with its news.
   mutating func returnToReceived(_ key: TaskKey) {
-    guard case .started(let statement, _) = clients[key.client]?.tasks[key.task]?.phase else {
-      return
-    }
+    guard let page = page(of: key.client),
+      case .started(let statement, _) = pages[page].book.tasks[key.task]?.phase
+    else { return }
     let startAfter = WallTime(milliseconds: 0)
-    clients[key.client]?.tasks[key.task]?.phase = .received(
+    pages[page].book.tasks[key.task]?.phase = .received(
       statement: statement, startAfter: startAfter)
-    clients[key.client]?.unstored.removeAll { news in
+    pages[page].book.unstored.removeAll { news in
       news.outcome.taskID == key.task && news.outcome.state == .started
     }
   }
 
   /// Gives the next sequence away without a record, for news that cannot be journalled.
   mutating func spendSequence(of client: ClientID) -> UInt64 {
-    let sequence = self[client].nextSequence
-    clients[client, default: ClientBook()].nextSequence = sequence &+ 1
+    let page = layPage(for: client)
+    let sequence = pages[page].book.nextSequence
+    pages[page].book.nextSequence = sequence &+ 1
     return sequence
   }
 
@@ -123,25 +162,29 @@ public struct TaskBook: Equatable, Sendable {
         client, decoded, bytes: statement, digest: TaskBook.digest(statement), at: at,
         startAfter: startAfter)
     case .started(let client, let task, let boot):
-      guard let entry = clients[client]?.tasks[task],
-        case .received(let statement, _) = entry.phase
+      guard let page = page(of: client),
+        case .received(let statement, _) = pages[page].book.tasks[task]?.phase
       else { return }
-      clients[client]?.tasks[task]?.phase = .started(statement: statement, boot: boot)
+      pages[page].book.tasks[task]?.phase = .started(statement: statement, boot: boot)
     case .outcome(let client, let sequence, let outcome):
-      take(NumberedOutcome(sequence: sequence, outcome: outcome), of: client)
+      let page = layPage(for: client)
+      pages[page].book.take(NumberedOutcome(sequence: sequence, outcome: outcome))
     case .stored(let client, let upTo):
-      clients[client]?.unstored.removeAll { $0.sequence <= upTo }
-      if let last = clients[client]?.storedUpTo { clients[client]?.storedUpTo = max(last, upTo) }
+      guard let page = page(of: client) else { return }
+      pages[page].book.unstored.removeAll { $0.sequence <= upTo }
+      pages[page].book.storedUpTo = max(pages[page].book.storedUpTo, upTo)
     case .known(let client, let task, let digest, let forgetAt):
       let nothing = NumberedOutcome(
         sequence: 0,
         outcome: TaskOutcome(taskID: task, state: .unknown, at: forgetAt))
-      clients[client, default: ClientBook()].tasks[task] = TaskEntry(
+      let page = layPage(for: client)
+      pages[page].book.tasks[task] = TaskEntry(
         digest: digest, forgetAt: forgetAt, phase: .ended(nothing))
     case .counters(let client, let nextSequence, let storedUpTo, let signedFloor):
-      clients[client, default: ClientBook()].nextSequence = nextSequence
-      clients[client]?.storedUpTo = storedUpTo
-      clients[client]?.signedFloor = signedFloor
+      let page = layPage(for: client)
+      pages[page].book.nextSequence = nextSequence
+      pages[page].book.storedUpTo = storedUpTo
+      pages[page].book.signedFloor = signedFloor
     }
   }
 
@@ -153,17 +196,14 @@ public struct TaskBook: Equatable, Sendable {
     let entry = TaskEntry(
       digest: digest, forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds),
       phase: .received(statement: bytes, startAfter: startAfter))
-    clients[client, default: ClientBook()].receive(
-      statement.taskID, entry, notBefore: statement.notBefore)
-  }
-
-  private mutating func take(_ news: NumberedOutcome, of client: ClientID) {
-    clients[client, default: ClientBook()].take(news)
+    let page = layPage(for: client)
+    pages[page].book.receive(statement.taskID, entry, notBefore: statement.notBefore)
   }
 
   /// The latest tasks that are over for a client, newest first, at most ``Limits/endedTasksMax``.
   public func endedTasks(of client: ClientID) -> [TaskID] {
-    guard let tasks = clients[client]?.tasks, !tasks.isEmpty else { return [] }
+    guard let page = page(of: client), !pages[page].book.tasks.isEmpty else { return [] }
+    let tasks = pages[page].book.tasks
     let ended = tasks.filter { if case .ended = $0.value.phase { true } else { false } }
     let latest = ended.sorted { ($0.value.forgetAt, $0.key) > ($1.value.forgetAt, $1.key) }
     return latest.prefix(Limits.endedTasksMax).map(\.key)
@@ -174,15 +214,16 @@ public struct TaskBook: Equatable, Sendable {
   /// Judged by the latest moment that the site signed: this computer's own clock may be days ahead,
   /// and what is forgotten too early could run twice.
   public mutating func forgetOld() {
-    for (client, book) in clients {
-      clients[client]?.tasks = book.tasks.filter { $0.value.forgetAt > book.signedFloor }
+    for page in pages.indices {
+      let floor = pages[page].book.signedFloor
+      pages[page].book.tasks = pages[page].book.tasks.filter { $0.value.forgetAt > floor }
     }
   }
 
   /// The fewest records that make this book, for a new file.
   public func snapshot(boot: Bits128) -> [JournalRecord] {
     var records: [JournalRecord] = [.opened(incarnation: incarnation, boot: boot)]
-    for (client, book) in clients.sorted(by: { $0.key < $1.key }) {
+    for (client, book) in clients.sorted(by: { $0.client < $1.client }) {
       var news = book.unstored
       for (task, entry) in book.tasks.sorted(by: { $0.key < $1.key }) {
         let at = entry.forgetAt.adding(milliseconds: -Limits.journalKeptMilliseconds)
@@ -215,5 +256,15 @@ public struct TaskBook: Equatable, Sendable {
 
   static func digest(sha256: [UInt8]) -> Bits128 {
     Bits128(bytes: sha256.prefix(16)) ?? Bits128(high: 0, low: 0)
+  }
+}
+
+extension TaskBook: Equatable {
+  /// Whether both remember the same of everybody, whoever was told of first.
+  public static func == (one: TaskBook, other: TaskBook) -> Bool {
+    guard one.incarnation == other.incarnation else { return false }
+    let known = Array(one.clients)
+    return known.count == other.clients.reduce(0) { count, _ in count + 1 }
+      && known.allSatisfy { other[$0.client] == $0.book }
   }
 }

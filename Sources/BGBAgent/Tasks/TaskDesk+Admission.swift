@@ -63,7 +63,7 @@ extension TaskDesk {
     switch entry.phase {
     case .received, .started:
       if line.contains(where: { $0.waiting.admits(key) }) {
-        lineUp(.acknowledge(key, pushID: pushID))
+        lineUp(.acknowledge(key, pushID: pushID), of: client)
       } else if held[key] != nil {
         held[key]?.pushID = pushID
       } else {
@@ -95,7 +95,7 @@ extension TaskDesk {
     case .success(let judged): action = judged
     case .failure(let rejection):
       noteReceived(client, statement, at: clock, startAfter: clock)
-      lineUp(.admitted(key, pushID: pushID))
+      lineUp(.admitted(key, pushID: pushID), of: client)
       orders.append(.told(client, .refused(statement.taskID, rejection)))
       end(
         key, .rejected, code: rejection.rawValue, text: rejection.sentence, pushID: pushID, at: now)
@@ -111,12 +111,12 @@ extension TaskDesk {
     noteReceived(
       client, statement, at: clock,
       startAfter: clock.adding(milliseconds: Int64(clamping: delay)))
-    lineUp(.admitted(key, pushID: pushID))
     if delay == 0, let instant = rules.instant {
-      let result = instant(order)
+      let result = instant(order)  // Done: nothing of it could be taken back or acknowledged.
       end(key, result.state, code: result.code, text: result.text, pushID: pushID, at: now)
       return
     }
+    lineUp(.admitted(key, pushID: pushID), of: client)
     let waiting = WaitingTask(
       order: order, startBefore: statement.startBefore, startAt: now.ticks + delay)
     guard plan.add(waiting) else {

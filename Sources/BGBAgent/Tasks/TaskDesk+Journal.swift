@@ -62,7 +62,7 @@ extension TaskDesk {
     }
     var done = 0
     while done < line.count, line[done].ticket <= ticket {
-      release(line[done].waiting, at: now)
+      release(line[done].waiting, of: line[done].desk, at: now)
       done += 1
     }
     line.removeFirst(done)
@@ -112,18 +112,20 @@ extension TaskDesk {
   }
 
   /// Lets something wait for the batch that is being filled.
-  func lineUp(_ waiting: Waiting) { line.append((ticket, waiting)) }
+  func lineUp(_ waiting: Waiting, of client: ClientID) {
+    if let desk = desk(of: client) { line.append((ticket, desk, waiting)) }
+  }
 
-  private func release(_ waiting: Waiting, at now: Moment) {
+  private func release(_ waiting: Waiting, of desk: ClientDesk, at now: Moment) {
+    expect(desk)
     switch waiting {
     case .admitted(let key, let pushID), .acknowledge(let key, let pushID):
       acknowledge(key, pushID: pushID, at: now)
     case .begin(let order):
       orders.append(.begin(order))
-    case .news(let client, let sequence):
-      guard let desk = desk(of: client) else { return }
+    case .news(let sequence):
       desk.durable = max(desk.durable, sequence)
-      orders.append(.news(client))
+      orders.append(.news(desk.client, mark: desk.mark))
     }
   }
 
@@ -150,7 +152,7 @@ extension TaskDesk {
   /// Undoes what waits in line and could not be written: new tasks are refused and forgotten, those
   /// that were about to begin wait again; news keep waiting.
   private func giveUpUnwritten(at now: Moment) {
-    var kept: [(ticket: UInt64, waiting: Waiting)] = []
+    var kept: [(ticket: UInt64, desk: ClientDesk, waiting: Waiting)] = []
     for entry in line {
       switch entry.waiting {
       case .admitted(let key, let pushID):
@@ -169,8 +171,9 @@ extension TaskDesk {
         _ = plan.add(
           WaitingTask(order: order, startBefore: startBefore, startAt: now.ticks))
       case .acknowledge: break
-      case .news(let client, let sequence):
-        if book[client].unstored.contains(where: { $0.sequence == sequence }) { kept.append(entry) }
+      case .news(let sequence):
+        let unstored = book[entry.desk.client].unstored
+        if unstored.contains(where: { $0.sequence == sequence }) { kept.append(entry) }
       }
     }
     line = kept

@@ -77,7 +77,7 @@ extension TaskDesk {
     running[order.key] = ActionLane(order)
     note(.started(order.key.client, order.key.task, boot: rules.boot))
     if !order.action.isBrief { tellStarted(order.key, at: now) }
-    lineUp(.begin(order))
+    lineUp(.begin(order), of: order.key.client)
   }
 
   private func tellStarted(_ key: TaskKey, at now: Moment) {
@@ -106,7 +106,7 @@ extension TaskDesk {
       desk.pushIDs.set(pushID, for: sequence)
     }
     note(.outcome(client, sequence: sequence, outcome))
-    lineUp(.news(client, sequence: sequence))
+    lineUp(.news(sequence: sequence), of: client)
   }
 
   /// Plans what the journal remembers as received: after a restart, once a server told the time.

@@ -68,8 +68,8 @@ public struct DeskRules: Sendable {
 public enum DeskOrder: Equatable, Sendable {
   /// Send a message if the client is connected.
   case send(ClientID, Message)
-  /// There is news: call `nextNews` as long as there is room.
-  case news(ClientID)
+  /// There is news: call `nextNews` as long as there is room. With the owner's mark of the client.
+  case news(ClientID, mark: UInt64)
   /// Begin an action; its end comes back through `finished`.
   case begin(ActionOrder)
   /// Write the whole journal anew: give `rewrite()` to its thread.
@@ -109,11 +109,19 @@ public final class TaskDesk {
     /// An action may begin.
     case begin(ActionOrder)
     /// News may be sent.
-    case news(ClientID, sequence: UInt64)
+    case news(sequence: UInt64)
   }
 
   /// A client as this process serves it now.
   final class ClientDesk {
+    /// How much of an object is asked for ahead, in bytes; nothing but time depends on it.
+    static let bytesInUse = 192
+    /// Whose it is.
+    let client: ClientID
+    /// Its page in the book.
+    let page: Int
+    /// What the owner of the desk knows it by.
+    let mark: UInt64
     var clock: ServerClock
     var isConnected = false
     /// The greatest sequence sent in this session.
@@ -125,7 +133,10 @@ public final class TaskDesk {
     /// Whether something may be durable here that was not sent in this session.
     var hasNews: Bool { cursor < durable }
 
-    init(clock: ServerClock, durable: UInt64) {
+    init(_ client: ClientID, page: Int, mark: UInt64, clock: ServerClock, durable: UInt64) {
+      self.client = client
+      self.page = page
+      self.mark = mark
       self.clock = clock
       self.durable = durable
     }
@@ -154,12 +165,12 @@ public final class TaskDesk {
   public internal(set) var book: TaskBook
   var clients: [ClientID: ClientDesk] = [:]
   /// The client that was looked for last: a push asks for the same one time and again.
-  private var lastFound: (client: ClientID, desk: ClientDesk)?
+  private var lastFound: ClientDesk?
   var plan: StartPlan
   var running: [TaskKey: ActionLane] = [:]
   var held: [TaskKey: Held] = [:]
   var health = JournalHealth.sound
-  var line: [(ticket: UInt64, waiting: Waiting)] = []
+  var line: [(ticket: UInt64, desk: ClientDesk, waiting: Waiting)] = []
   var batch = ByteWriter(capacity: 0)
   var batchIsUrgent = false
   var ticket: UInt64 = 1
@@ -180,21 +191,35 @@ public final class TaskDesk {
     plan = StartPlan(limit: rules.waitingMax)
   }
 
-  /// Begins to serve a client.
-  public func add(_ client: ClientID) {
+  /// Begins to serve a client, whom the owner of the desk knows by a mark of its own.
+  public func add(_ client: ClientID, mark: UInt64 = 0) {
     guard clients[client] == nil else { return }
+    let page = book.layPage(for: client)
     let remembered = book[client]
     clients[client] = ClientDesk(
-      clock: ServerClock(floor: remembered.signedFloor), durable: remembered.nextSequence &- 1)
+      client, page: page, mark: mark, clock: ServerClock(floor: remembered.signedFloor),
+      durable: remembered.nextSequence &- 1)
   }
 
   /// A client as this process serves it now; nil for one that was never added.
   func desk(of client: ClientID) -> ClientDesk? {
-    if let lastFound, lastFound.client == client { return lastFound.desk }
+    if let lastFound, lastFound.client == client { return lastFound }
     guard let desk = clients[client] else { return nil }
-    lastFound = (client, desk)
+    expect(desk)
     return desk
   }
+
+  /// The next calls are about this client: it is found without a search.
+  func expect(_ desk: ClientDesk) {
+    lastFound = desk
+    book.open(at: desk.page)
+  }
+
+  /// How many clients are served.
+  public var clientCount: Int { clients.count }
+
+  /// What the owner knows a client by; nil for one that was never added.
+  public func mark(of client: ClientID) -> UInt64? { desk(of: client)?.mark }
 
   /// The highest sequence that the server is known to have.
   public func storedUpTo(of client: ClientID) -> UInt64 { book.storedUpTo(of: client) }
@@ -243,7 +268,7 @@ public final class TaskDesk {
     desk.cursor = 0
     desk.pushIDs = AnsweredPushes()
     if isFirst { planReceived(of: client, at: now) }
-    orders.append(.news(client))
+    orders.append(.news(client, mark: desk.mark))
     advance(at: now)
   }
 

@@ -33,6 +33,8 @@ struct ClientRegistry {
   private static let noToken = Token(generation: 0, index: 0)
 
   private var places: [ClientID: UInt32] = [:]
+  /// Whom `places` may hold.
+  private var sieve = ClientSieve()
   private var seats: [Seat?] = []
   private var free: [UInt32] = []
   private var dirty: [UInt32] = []
@@ -48,8 +50,8 @@ struct ClientRegistry {
   /// The connection of a client, if it is connected here.
   func token(of clientID: ClientID) -> Token? {
     // Read in place: a copied seat would count references of its facts.
-    guard let place = places[clientID], let token = seats[Int(place)]?.token,
-      token.generation != 0
+    guard sieve.mayHold(clientID), let place = places[clientID],
+      let token = seats[Int(place)]?.token, token.generation != 0
     else { return nil }
     return token
   }
@@ -163,8 +165,16 @@ struct ClientRegistry {
       channelSince: record.channelSince, session: record.session, facts: facts,
       reason: record.reason, channel: record.channel, fallback: record.fallback,
       isDirty: old?.isDirty ?? false)
-    places[record.clientID] = place
+    if known == nil { seat(record.clientID, at: place) }
     markDirty(place)
+  }
+
+  private mutating func seat(_ clientID: ClientID, at place: UInt32) {
+    places[clientID] = place
+    sieve.add(clientID)
+    guard sieve.isFull else { return }
+    sieve = ClientSieve(capacity: places.count * 2)
+    for known in places.keys { sieve.add(known) }
   }
 
   private mutating func forget(_ place: UInt32, _ seat: Seat) {

@@ -11,7 +11,15 @@ import CEpollShim
 public enum Foresight {
   /// An object, from its head on.
   public static func bring(_ object: AnyObject, bytes: Int) {
-    bring(at: unsafe UInt(bitPattern: Unmanaged.passUnretained(object).toOpaque()), bytes: bytes)
+    bring(at: place(of: object), bytes: bytes)
+  }
+
+  /// Where an object is, for `bring(at:bytes:)`; 0 for none.
+  ///
+  /// For objects that a variable holds: reading the variable may write to the object's head.
+  public static func place(of object: AnyObject?) -> UInt {
+    guard let object else { return 0 }
+    return unsafe UInt(bitPattern: Unmanaged.passUnretained(object).toOpaque())
   }
 
   /// Memory at an address, which may be any.

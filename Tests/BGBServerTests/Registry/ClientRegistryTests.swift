@@ -128,4 +128,17 @@ struct ClientRegistryTests {
     let result7 = registry.takeChanges()
     #expect(result7.first?.facts.hostname == "renamed")
   }
+
+  @Test func whoIsConnectedIsFoundHoweverManyCameAndWent() {
+    var registry = ClientRegistry()
+    for number in 1...3_000 as ClosedRange<UInt64> {
+      _ = registry.signIn(Sample.presence(number), token: first)
+      guard number > 300 else { continue }
+      registry.signOut(
+        Sample.client(number - 300), token: first, reason: .goodbye, at: Sample.start)
+      _ = registry.takeChanges()
+    }
+    let found = (1...4_000).filter { registry.token(of: Sample.client($0)) == first }
+    #expect(found == Array(2_701...3_000))
+  }
 }
