@@ -57,6 +57,8 @@ struct ServerSettings: DescribedSettings {
   var crashWindow: DurationSetting
   /// Processes that serve side by side.
   var workers: Int
+  /// How often each worker must show that its loop turns.
+  var workerPulse: DurationSetting
   /// Connections at most.
   var connectionsMax: Int
   /// TLS handshakes under way at most.
@@ -166,6 +168,9 @@ struct ServerSettings: DescribedSettings {
         "workers", "number", default: "1",
         "Processes that serve side by side on the same ports; a crash of one costs one part."),
       SettingDescription(
+        "worker-pulse", "duration", default: "60s",
+        "How often a worker must show that it does not hang, or is killed and started anew; or 0."),
+      SettingDescription(
         "connections-max", "number", default: "18000",
         "Connections of each worker at most; needs as many files in each."),
       SettingDescription(
@@ -203,6 +208,7 @@ struct ServerSettings: DescribedSettings {
     if tlsRecords != running.tlsRecords { keys.append("tls-records") }
     if tlsAlgorithms != running.tlsAlgorithms { keys.append("tls-algorithms") }
     if workers != running.workers { keys.append("workers") }
+    if workerPulse != running.workerPulse { keys.append("worker-pulse") }
     return keys
   }
 

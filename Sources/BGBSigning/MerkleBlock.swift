@@ -4,15 +4,41 @@
 
 import BGBModel
 
+/// A path that is being made, in one piece: a writer takes it with one append.
+struct MerklePathRoom {
+  private var hashes = [UInt8](repeating: 0, count: Limits.merklePathMax * Limits.hashBytes)
+  private var used = 0
+
+  /// The hashes that were added, one after the other.
+  var bytes: ArraySlice<UInt8> { hashes[..<used] }
+
+  /// Takes all hashes out.
+  mutating func clear() { used = 0 }
+
+  /// Puts a tree's node at the end.
+  mutating func add(_ node: Int, of nodes: [UInt8]) {
+    let (from, begin, end) = (node * Limits.hashBytes, used, used + Limits.hashBytes)
+    precondition(from >= 0, "a node has a place")
+    precondition(from + Limits.hashBytes <= nodes.count, "beyond the nodes")
+    precondition(end <= hashes.count, "no tree is that high")
+    unsafe hashes.withUnsafeMutableBytes { hashes in
+      unsafe nodes.withUnsafeBytes { nodes in
+        let hash = unsafe UnsafeRawBufferPointer(rebasing: nodes[from..<from + Limits.hashBytes])
+        unsafe UnsafeMutableRawBufferPointer(rebasing: hashes[begin..<end]).copyMemory(from: hash)
+      }
+    }
+    used = end
+  }
+}
+
 /// Room for one block of a compact tree; filled again and again without memory of its own.
 public final class MerkleBlock {
   /// Which tree and block it holds.
   private var key: UInt64 = 0
   private var first = -1
   private var nodes = [UInt8](repeating: 0, count: 2 * MerkleBlock.leavesMax * Limits.hashBytes)
-  /// The path that is being made, in one piece: a writer takes it with one append.
-  private var hashes = [UInt8](repeating: 0, count: Limits.merklePathMax * Limits.hashBytes)
-  private var hashBytesUsed = 0
+  /// The path that was made last.
+  private(set) var path = MerklePathRoom()
 
   /// Leaves of one block.
   static let leavesMax = 1 << MerkleTree.droppedLevels
@@ -20,35 +46,20 @@ public final class MerkleBlock {
   /// Holds nothing yet.
   public init() {}
 
-  /// The hashes that were put together since the path was begun, one after the other.
-  var path: ArraySlice<UInt8> { hashes[..<hashBytesUsed] }
-
-  /// Begins a path.
-  func beginPath() { hashBytesUsed = 0 }
-
-  /// Puts a tree's node at the end of the path.
-  func addToPath(_ node: Int, of nodes: [UInt8]) {
-    let (from, end) = (node * Limits.hashBytes, hashBytesUsed + Limits.hashBytes)
-    precondition(from >= 0, "a node has a place")
-    precondition(from + Limits.hashBytes <= nodes.count, "beyond the nodes")
-    precondition(end <= hashes.count, "no tree is that high")
-    unsafe hashes.withUnsafeMutableBytes { hashes in
-      unsafe nodes.withUnsafeBytes { nodes in
-        let hash = unsafe UnsafeRawBufferPointer(rebasing: nodes[from..<from + Limits.hashBytes])
-        unsafe UnsafeMutableRawBufferPointer(rebasing: hashes[hashBytesUsed..<end])
-          .copyMemory(from: hash)
-      }
-    }
-    hashBytesUsed = end
+  /// Makes a path: all of it in one access, for each of its own is checked when it runs.
+  func makePath(_ body: (inout MerklePathRoom) -> Void) {
+    path.clear()
+    body(&path)
   }
 
-  /// Begins a path with what of it lies within a leaf's block.
+  /// Adds to a path what of it lies within a leaf's block.
   ///
   /// - Parameters:
   ///   - key: tells the trees apart for which this room is used.
   ///   - leaves: what the tree was made of.
-  func beginPath(at index: Int, of leaves: [ClientID], key: UInt64) {
-    beginPath()
+  func addOwn(
+    at index: Int, of leaves: [ClientID], key: UInt64, to path: inout MerklePathRoom
+  ) {
     let start = (index >> MerkleTree.droppedLevels) << MerkleTree.droppedLevels
     let count = MerkleBlock.count(from: start, of: leaves)
     if first != start || self.key != key {
@@ -58,9 +69,10 @@ public final class MerkleBlock {
     // An odd last node rises unchanged, in the block as in the whole tree, whose last block alone
     // can be smaller than the others.
     var (place, width, level) = (index - start, count, 0)
+    let nodes = nodes
     while width > 1 {
       let sibling = place ^ 1
-      if sibling < width { addToPath(level + sibling, of: nodes) }
+      if sibling < width { path.add(level + sibling, of: nodes) }
       level += width
       width = (width + 1) / 2
       place /= 2

@@ -162,19 +162,17 @@ public struct MerkleTree: Sendable {
     into writer: inout ByteWriter
   ) {
     guard index >= 0, index < count else { return }
-    if dropped > 0 {
-      precondition(leaves.count == count, "a compact tree needs its leaves")
-      block.beginPath(at: index, of: leaves, key: key)
-    } else {
-      block.beginPath()
+    precondition(dropped == 0 || leaves.count == count, "a compact tree needs its leaves")
+    block.makePath { path in
+      if dropped > 0 { block.addOwn(at: index, of: leaves, key: key, to: &path) }
+      var place = index >> dropped
+      for level in dropped..<max(dropped, widths.count - 1) {
+        let sibling = place ^ 1
+        if sibling < widths[level] { path.add(levelStarts[level] + sibling, of: nodes) }
+        place /= 2
+      }
     }
-    var place = index >> dropped
-    for level in dropped..<max(dropped, widths.count - 1) {
-      let sibling = place ^ 1
-      if sibling < widths[level] { block.addToPath(levelStarts[level] + sibling, of: nodes) }
-      place /= 2
-    }
-    writer.raw(block.path)
+    writer.raw(block.path.bytes)
   }
 
   /// Whether a client is the leaf `index` of the tree with this count and root (RFC 9162, 2.1.3.2).

@@ -9,9 +9,11 @@ import Testing
 @Suite(.serialized) struct WorkersTests {
   private static let names = ["pc1", "pc2", "pc3", "pc4", "pc5", "pc6"]
 
-  private func stage(workers: Int = 3, _ names: [String] = names) throws -> Stage {
+  private func stage(
+    workers: Int = 3, _ names: [String] = names, pulse: String = "60s"
+  ) throws -> Stage {
     let stage = try Stage()
-    try stage.setServer(["workers": "\(workers)"])
+    try stage.setServer(["workers": "\(workers)", "worker-pulse": pulse])
     try stage.startServer()
     try stage.addClients(names)
     for name in names { try stage.startAgent(name) }
@@ -72,6 +74,29 @@ import Testing
     #expect(stage.workerMetric("worker_restarts_total", 1) == 0)
     let said = try stage.bgb(["status", "messages"]).output
     #expect(said.contains("Worker 2 of notification server mp1 killed by signal 9"))
+  }
+
+  @Test func aWorkerThatHangsIsKilledAndStartedAnew() throws {
+    let stage = try stage(workers: 2, ["pc1", "pc2", "pc3"], pulse: "1s")
+    let victim = try #require(stage.workers().first { $0.number == 2 })
+    let other = try #require(stage.workers().first { $0.number == 1 })
+    // Its sockets stay open, its kernel acknowledges what agents send: nobody else would notice.
+    kill(victim.process, SIGSTOP)
+    let operation = try stage.mark()
+    try eventually("another process serves in its place") {
+      try stage.metric("workers_ready") == 2
+        && stage.workerMetric("worker_restarts_total", 2) == 1
+    }
+    #expect(stage.workerMetric("worker_hangs_total", 2) == 1)
+    #expect(stage.workerMetric("worker_hangs_total", 1) == 0)
+    #expect(stage.workers().first { $0.number == 1 }?.process == other.process)
+    #expect(stage.workers().first { $0.number == 2 }?.process != victim.process)
+    try stage.expectDone([operation], ["pc1", "pc2", "pc3"])
+    #expect(try stage.serverLog().contains("worker hangs and is killed"))
+    let said = try stage.bgb(["status", "messages"]).output
+    #expect(
+      said.contains(
+        "Worker 2 of notification server mp1 answered nothing any more, was killed by signal 9"))
   }
 
   @Test func reloadGoesOneByOneAndDropsNobody() throws {

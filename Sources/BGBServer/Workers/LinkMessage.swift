@@ -25,6 +25,8 @@ enum WorkerOrder: Equatable, Sendable {
   case reopenLogs
   /// Say your figures.
   case metrics
+  /// Answer, to show that your loop turns.
+  case pulse
   /// Tell the site this about yourself: you were started again, and why.
   case restarted(String)
 
@@ -33,6 +35,7 @@ enum WorkerOrder: Equatable, Sendable {
     case "reload": self = .reload
     case "reopen": self = .reopenLogs
     case "metrics": self = .metrics
+    case "pulse": self = .pulse
     case "restarted": self = .restarted(message.text)
     default: return nil
     }
@@ -43,6 +46,7 @@ enum WorkerOrder: Equatable, Sendable {
     case .reload: LinkMessage(word: "reload")
     case .reopenLogs: LinkMessage(word: "reopen")
     case .metrics: LinkMessage(word: "metrics")
+    case .pulse: LinkMessage(word: "pulse")
     case .restarted(let text): LinkMessage(word: "restarted", text: text)
     }
   }
@@ -98,6 +102,8 @@ enum WorkerReport: Equatable, Sendable {
   case reloaded(Bool)
   /// Its figures, as Prometheus text.
   case metrics(String)
+  /// Its loop turns. Said once unasked: a program too old to answer shall not be asked.
+  case pulse
 
   init?(_ message: LinkMessage) {
     switch message.word {
@@ -107,6 +113,7 @@ enum WorkerReport: Equatable, Sendable {
     case "listening": self = .listening(message.text)
     case "reloaded": self = .reloaded(message.text == "yes")
     case "metrics": self = .metrics(message.text)
+    case "pulse": self = .pulse
     default: return nil
     }
   }
@@ -117,6 +124,7 @@ enum WorkerReport: Equatable, Sendable {
     case .listening(let text): LinkMessage(word: "listening", text: text)
     case .reloaded(let isTaken): LinkMessage(word: "reloaded", text: isTaken ? "yes" : "no")
     case .metrics(let text): LinkMessage(word: "metrics", text: text)
+    case .pulse: LinkMessage(word: "pulse")
     }
   }
 }

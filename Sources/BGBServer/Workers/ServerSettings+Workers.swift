@@ -28,6 +28,11 @@ extension ServerSettings {
     (2...Limits.workersMax).filter { $0 > workers }.map { "\(journal.path)-\($0)" }
   }
 
+  /// How often workers are asked whether they still turn; nil for never.
+  var pulseMilliseconds: UInt64? {
+    workerPulse.milliseconds == 0 ? nil : max(1_000, UInt64(clamping: workerPulse.milliseconds))
+  }
+
   /// What about the number of workers cannot be; nil when it can.
   var workerFault: String? {
     guard (1...Limits.workersMax).contains(workers) else {

@@ -117,6 +117,9 @@ extension Supervisor {
       "worker_restarts_total", "counter", "Starts after a worker ended by itself.",
       each { Double($0.restarts) })
     family(
+      "worker_hangs_total", "counter", "Workers that were killed because they did not answer.",
+      each { Double($0.hangs) })
+    family(
       "worker_ready", "gauge", "1 if the worker serves.", each { $0.isReady ? 1 : 0 })
     family(
       "worker_online_clients", "gauge", "Clients signed in at the worker.",

@@ -30,6 +30,8 @@ final class Supervisor {
     static let stop = UInt8(61)
     /// Figures are waited for no longer.
     static let figures = UInt8(62)
+    /// The workers are asked whether they still turn.
+    static let pulse = UInt8(63)
     /// A seat's next start: this and the number of the seat.
     static let seat = UInt8(128)
   }
@@ -154,6 +156,7 @@ final class Supervisor {
     case OwnTimer.errand: giveUpErrand()
     case OwnTimer.stop: killAll()
     case OwnTimer.figures: finishFigures()
+    case OwnTimer.pulse: takePulse()
     case let number where number > OwnTimer.seat:
       let index = Int(number - OwnTimer.seat) - 1
       if seats.indices.contains(index), seats[index].child == nil { start(index) }
@@ -178,6 +181,8 @@ final class Supervisor {
       }
       seats[index].state = .starting
       seats[index].isReplaced = false
+      (seats[index].answersPulse, seats[index].askedAt) = (false, nil)
+      seats[index].wasHanging = false
       seats[index].startedAt = loop.time.now()
       log.info(
         "worker started",
@@ -220,7 +225,7 @@ final class Supervisor {
       return stop(status: status == 0 ? 1 : status)
     }
     if errand?.current == number { abandonErrand("worker \(number) \(end)") }
-    again(index, "\(end)")
+    again(index, seats[index].wasHanging ? "answered nothing any more, was \(end)" : "\(end)")
   }
 
   /// Starts the next process in a place after the last one ended by itself.
@@ -260,6 +265,7 @@ final class Supervisor {
       case .listening(let text): if !addresses.contains(text) { addresses.append(text) }
       case .reloaded(let isTaken): noteReload(isTaken, index)
       case .metrics(let text): noteFigures(text, index)
+      case .pulse: notePulse(index)
       }
     }
     // A level-triggered end would wake every turn until the process is gone.
@@ -281,6 +287,7 @@ final class Supervisor {
     for other in seats.indices where seats[other].startedAt == .zero { start(other) }
     guard phase == .starting, seats.allSatisfy({ $0.wasReady }) else { return }
     phase = .running
+    beginPulse()
     log.notice("all workers are ready", metadata: ["workers": "\(seats.count)"])
     if let health { announce("listening: watch \(health.address)") }
     for address in addresses { announce("listening: \(address)") }

@@ -23,6 +23,7 @@ final class WorkerPost {
   /// Says where this worker listens.
   func announce(_ addresses: [String], _ poller: Poller) {
     for address in addresses { send(.listening(address), poller) }
+    send(.pulse, poller)
   }
 
   /// Says how this worker is, if that is news.
@@ -65,6 +66,7 @@ extension Server {
       case .reload: post.send(.reloaded(reload(shard)), poller)
       case .reopenLogs: reopenLog()
       case .metrics: post.send(.metrics(shard.metricsText()), poller)
+      case .pulse: post.send(.pulse, poller)
       case .restarted(let text): tell(.workerRestarted, text, shard.site)
       }
     }

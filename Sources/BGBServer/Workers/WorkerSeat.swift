@@ -24,6 +24,14 @@ struct WorkerSeat {
   var untold: String?
   /// Counters of its process as they were told last.
   var counted: [String: Double] = [:]
+  /// Whether its process said that it answers whether its loop turns.
+  var answersPulse = false
+  /// When it was asked that, while it owes the answer.
+  var askedAt: Ticks?
+  /// Its process is being killed because it never answered.
+  var wasHanging = false
+  /// How many processes here were.
+  var hangs: UInt64 = 0
   /// Its process was told to end, for the next one to take its place.
   var isReplaced = false
   /// Its process was told to end for good, by a drain.

@@ -137,15 +137,35 @@ import Testing
     while seat.child?.reap() == nil { sched_yield() }
   }
 
+  @Test func aSeatHangsOnceItOwesAnAnswerForAPeriod() throws {
+    var seat = WorkerSeat(number: 1)
+    let asked = Ticks(milliseconds: 1_000)
+    func hangs(after milliseconds: UInt64) -> Bool {
+      seat.hangs(at: asked + milliseconds, period: 60_000)
+    }
+    (seat.answersPulse, seat.askedAt) = (true, asked)
+    #expect(!hangs(after: 60_000), "no process, so none that hangs")
+    let pair = try SocketPair()
+    seat.child = try pair.split { _, theirs in
+      try ChildProcess.start(["/bin/true"], environment: [], link: theirs)
+    }
+    #expect(!hangs(after: 59_999) && hangs(after: 60_000))
+    seat.answersPulse = false
+    #expect(!hangs(after: 60_000), "a program that never said it would answer")
+    (seat.answersPulse, seat.askedAt) = (true, nil)
+    #expect(!hangs(after: 60_000), "it owes nothing")
+    while seat.child?.reap() == nil { sched_yield() }
+  }
+
   // MARK: LinkMessage
 
   private static let orders: [WorkerOrder] = [
-    .reload, .reopenLogs, .metrics, .restarted("Worker 2 killed\nby signal 9"),
+    .reload, .reopenLogs, .metrics, .pulse, .restarted("Worker 2 killed\nby signal 9"),
   ]
   private static let reports: [WorkerReport] = [
     .state(.starting), .state(.ready), .state(.degraded("the site is away")), .state(.draining),
     .state(.drained), .state(.leaving), .listening("agent 127.0.0.1:1"), .reloaded(true),
-    .reloaded(false), .metrics("bgb_x 1\n"),
+    .reloaded(false), .metrics("bgb_x 1\n"), .pulse,
   ]
 
   @Test func messagesArriveInAnyPieces() {
