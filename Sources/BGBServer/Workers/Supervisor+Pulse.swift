@@ -1,7 +1,9 @@
 // A worker that lives and does nothing: its loop stands still in a call that never returns, or goes
 // round in one turn for ever. The kernel tells nobody, its agents would wait for their keep-alives
 // to fail. So each worker is asked once a period whether its loop still turns, and one that has not
-// answered by the next time is killed; what a death sets right, that sets right too.
+// answered by the next time is killed; what a death sets right, that sets right too. One that
+// sleeps until something happens is left to sleep: waking six of them cost 4 ms, in a silence that
+// else costs nothing.
 
 import BGBModel
 import Glibc
@@ -20,7 +22,9 @@ extension Supervisor {
     guard let period = settings.pulseMilliseconds, phase == .running else { return }
     for index in seats.indices {
       if seats[index].hangs(at: loop.now, period: period) { endHanging(index, period) }
-      guard seats[index].answersPulse, seats[index].askedAt == nil else { continue }
+      guard let child = seats[index].child, seats[index].answersPulse,
+        seats[index].askedAt == nil, !ProcessProgram.waitsForEvents(child.processID)
+      else { continue }
       seats[index].askedAt = loop.now
       send(.pulse, to: index)
     }

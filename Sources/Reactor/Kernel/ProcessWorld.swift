@@ -89,6 +89,20 @@ public enum ProcessProgram {
       stat: String(decoding: stat, as: UTF8.self), statm: String(decoding: statm, as: UTF8.self),
       pageBytes: UInt64(clamping: sysconf(Int32(_SC_PAGESIZE))))
   }
+
+  /// Whether the first thread of a process of this machine sleeps in `epoll_wait`; false when that
+  /// cannot be known.
+  ///
+  /// Read from `/proc/PID/wchan` (see proc(5)), which costs the process nothing.
+  public static func waitsForEvents(_ processID: Int32) -> Bool {
+    guard let place = try? Folder.read("/proc/\(processID)/wchan", limit: 256) else { return false }
+    return isEventWait(String(decoding: place, as: UTF8.self))
+  }
+
+  /// Whether a kernel's function is where `epoll_wait` sleeps.
+  public static func isEventWait(_ place: String) -> Bool {
+    place.hasPrefix("ep_poll") || place.hasPrefix("do_epoll_wait")
+  }
 }
 
 /// What a process uses.

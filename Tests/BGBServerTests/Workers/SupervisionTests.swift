@@ -265,6 +265,23 @@ import Testing
     #expect((ProcessProgram.usage(of: 1)?.residentBytes ?? 1) > 0)
   }
 
+  @Test func whoSleepsInEpollIsToldApart() throws {
+    for place in ["ep_poll", "do_epoll_wait", "do_epoll_wait.constprop.0"] {
+      #expect(ProcessProgram.isEventWait(place))
+    }
+    for place in ["0", "", "do_signal_stop", "hrtimer_nanosleep", "futex_wait_queue"] {
+      #expect(!ProcessProgram.isEventWait(place))
+    }
+    #expect(!ProcessProgram.waitsForEvents(-1))
+    let pair = try SocketPair()
+    let child = try pair.split { _, theirs in
+      try ChildProcess.start(["/bin/sleep", "60"], environment: [], link: theirs)
+    }
+    #expect(!ProcessProgram.waitsForEvents(child.processID))
+    child.signal(SIGKILL)
+    while child.reap() == nil { sched_yield() }
+  }
+
   @Test func aRoundOfFiguresEndsWithItsLastWorker() {
     var round = FigureRound()
     round.askers.append(Token(generation: 1, index: 1))
