@@ -25,7 +25,7 @@ extension AgentLoop {
     readLetters()  // First: a durable ticket lets answers leave in this turn.
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
     for index in 0..<ready {
-      foresee(from: index, below: ready)
+      foresee(from: index) { $0 < ready ? loop.ready[$0].token : nil }
       serve(loop.ready[index].token, loop.ready[index].readiness)
     }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
@@ -38,35 +38,18 @@ extension AgentLoop {
 
   /// Asks for the memory of links that come soon: of one link nothing is ahead, but a laboratory's
   /// thousands have left the caches.
-  private func foresee(from index: Int, below ready: Int) {
-    if index + 6 < ready { foreseeLink(loop.ready[index + 6].token) }
-    if index + 4 < ready { foreseeParts(of: loop.ready[index + 4].token) }
-    if index + 2 < ready { foreseeKeys(of: loop.ready[index + 2].token) }
-  }
-
-  /// The same for links whose news will leave: by now others have taken their place.
-  private func foresee(_ orders: [DeskOrder], from index: Int) {
-    if let token = token(of: orders, at: index + 6) { foreseeLink(token) }
-    if let token = token(of: orders, at: index + 4) { foreseeParts(of: token) }
-    if let token = token(of: orders, at: index + 2) { foreseeKeys(of: token) }
-  }
-
-  private func token(of orders: [DeskOrder], at index: Int) -> Token? {
-    guard index < orders.count, case .news(_, let mark) = orders[index] else { return nil }
-    return Token(rawValue: mark)
-  }
-
-  private func foreseeLink(_ token: Token) { links.foresee(token, bytes: AgentLink.bytesInUse) }
-
-  private func foreseeParts(of token: Token) {
-    links.foresee(behind: token) { link in
-      Foresight.bring(at: link.channelPlace, bytes: ByteChannel.bytesInUse)
-      Foresight.bring(at: link.deskPlace, bytes: TaskDesk.ClientDesk.bytesInUse)
+  ///
+  /// `token` says which link the step of a number is about; nil for none.
+  @inline(__always)
+  private func foresee(from index: Int, _ token: (Int) -> Token?) {
+    if let link = token(index + 6) { links.foresee(link, bytes: AgentLink.bytesInUse) }
+    if let link = token(index + 4) {
+      links.foresee(behind: link) { link in
+        Foresight.bring(at: link.channelPlace, bytes: ByteChannel.bytesInUse)
+        Foresight.bring(at: link.deskPlace, bytes: TaskDesk.ClientDesk.bytesInUse)
+      }
     }
-  }
-
-  private func foreseeKeys(of token: Token) {
-    links.foresee(behind: token) { $0.channel?.foresee() }
+    if let link = token(index + 2) { links.foresee(behind: link) { $0.channel?.foresee() } }
   }
 
   private func readLetters() {
@@ -148,7 +131,11 @@ extension AgentLoop {
       desk.takeOrders(into: &orders)
       if orders.isEmpty { break }
       for index in orders.indices {
-        foresee(orders, from: index)
+        // Links whose news will leave: by now others have taken their place.
+        foresee(from: index) { ahead in
+          guard ahead < orders.count, case .news(_, let mark) = orders[ahead] else { return nil }
+          return Token(rawValue: mark)
+        }
         carryOut(orders[index])
       }
     }

@@ -69,7 +69,7 @@ public struct TaskBook: Sendable {
   /// What is remembered of each client; an empty page stands for a client without a past.
   private var pages: [(client: ClientID, book: ClientBook)] = []
   /// The page that is asked for first: of the client that is being served, as a rule.
-  private var mark = 0
+  private var openPage = 0
 
   /// Remembers nothing.
   public init() {}
@@ -80,7 +80,7 @@ public struct TaskBook: Sendable {
   }
 
   private func page(of client: ClientID) -> Int? {
-    if mark < pages.count, pages[mark].client == client { return mark }
+    if openPage < pages.count, pages[openPage].client == client { return openPage }
     return numbers[client]
   }
 
@@ -93,7 +93,7 @@ public struct TaskBook: Sendable {
   }
 
   /// Opens the book at a page: that client's is found without a search until the next call.
-  mutating func open(at page: Int) { mark = page }
+  mutating func open(at page: Int) { openPage = page }
 
   /// What is remembered of a client; an empty book for a new one.
   public subscript(client: ClientID) -> ClientBook {
