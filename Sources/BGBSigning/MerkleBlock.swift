@@ -2,7 +2,7 @@
 // round over a task's targets asks leaf by leaf, so that one block serves all its neighbours and
 // the whole round costs no more hashes than a whole tree would.
 
-import BGBModel
+public import BGBModel
 
 /// A path that is being made, in one piece: a writer takes it with one append.
 struct MerklePathRoom {
@@ -31,6 +31,21 @@ struct MerklePathRoom {
   }
 }
 
+/// Where the whole blocks of a compact tree lie ready: to read one costs a tenth of making it.
+///
+/// A server of which many processes push to a few of each block's leaves would make each block as
+/// often as there are processes.
+public struct MerkleBlockStore: Sendable {
+  /// Puts the nodes of the whole block of a number, ``MerkleBlock/wholeBytes``, at the start of the
+  /// room, without waiting; false if they are not at hand.
+  public let read: @Sendable (_ number: Int, _ room: inout [UInt8]) -> Bool
+
+  /// Joins its part.
+  public init(read: @escaping @Sendable (_ number: Int, _ room: inout [UInt8]) -> Bool) {
+    self.read = read
+  }
+}
+
 /// Room for one block of a compact tree; filled again and again without memory of its own.
 public final class MerkleBlock {
   /// Which tree and block it holds.
@@ -41,10 +56,23 @@ public final class MerkleBlock {
   private(set) var path = MerklePathRoom()
 
   /// Leaves of one block.
-  static let leavesMax = 1 << MerkleTree.droppedLevels
+  public static let leavesMax = 1 << MerkleTree.droppedLevels
+  /// Bytes of all nodes of a whole block: its leaves', then each level's above, the root last.
+  public static let wholeBytes = (2 * leavesMax - 1) * Limits.hashBytes
 
   /// Holds nothing yet.
   public init() {}
+
+  /// The nodes of a whole block, as a ``MerkleBlockStore`` gives them back.
+  ///
+  /// - Precondition: the leaves have a whole block of this number.
+  public func nodes(ofWhole number: Int, of leaves: [ClientID]) -> ArraySlice<UInt8> {
+    let start = number << MerkleTree.droppedLevels
+    precondition(MerkleBlock.count(from: start, of: leaves) == MerkleBlock.leavesMax, "no block")
+    first = -1
+    fill(leaves, start, MerkleBlock.leavesMax)
+    return nodes[..<MerkleBlock.wholeBytes]
+  }
 
   /// Makes a path: all of it in one access, for each of its own is checked when it runs.
   func makePath(_ body: (inout MerklePathRoom) -> Void) {
@@ -57,13 +85,21 @@ public final class MerkleBlock {
   /// - Parameters:
   ///   - key: tells the trees apart for which this room is used.
   ///   - leaves: what the tree was made of.
+  ///   - store: where its blocks lie ready, and `roots` the tree's nodes above them, all blocks' in
+  ///     a row.
   func addOwn(
-    at index: Int, of leaves: [ClientID], key: UInt64, to path: inout MerklePathRoom
+    at index: Int, of leaves: [ClientID], key: UInt64, from store: MerkleBlockStore?,
+    below roots: [UInt8], to path: inout MerklePathRoom
   ) {
-    let start = (index >> MerkleTree.droppedLevels) << MerkleTree.droppedLevels
+    let number = index >> MerkleTree.droppedLevels
+    let start = number << MerkleTree.droppedLevels
     let count = MerkleBlock.count(from: start, of: leaves)
     if first != start || self.key != key {
-      fill(leaves, start, count)
+      first = -1
+      let isWhole = count == MerkleBlock.leavesMax
+      if !isWhole || store.map({ take(number, from: $0, below: roots) }) != true {
+        fill(leaves, start, count)
+      }
       (first, self.key) = (start, key)
     }
     // An odd last node rises unchanged, in the block as in the whole tree, whose last block alone
@@ -87,6 +123,19 @@ public final class MerkleBlock {
     first = -1
     let root = fill(leaves, start, MerkleBlock.count(from: start, of: leaves)) * Limits.hashBytes
     unsafe node.copyBytes(from: nodes[root..<root + Limits.hashBytes])
+  }
+
+  /// Takes a whole block from where it lies ready; false if it is not there, or not of this tree.
+  private func take(
+    _ number: Int, from store: MerkleBlockStore, below roots: [UInt8]
+  ) -> Bool {
+    guard store.read(number, &nodes) else { return false }
+    let root = MerkleBlock.wholeBytes - Limits.hashBytes
+    let wanted = number * Limits.hashBytes
+    for index in 0..<Limits.hashBytes where nodes[root + index] != roots[wanted + index] {
+      return false
+    }
+    return true
   }
 
   /// How many leaves a block has.

@@ -157,14 +157,17 @@ public struct MerkleTree: Sendable {
   ///   - block: room for the levels that a compact tree lacks; what it holds from the path of a
   ///     neighbour need not be made again.
   ///   - key: tells this tree apart from others for which the same room is used.
+  ///   - store: where blocks of this tree lie ready.
   public func writePath(
     at index: Int, of leaves: [ClientID], using block: MerkleBlock, key: UInt64,
-    into writer: inout ByteWriter
+    from store: MerkleBlockStore? = nil, into writer: inout ByteWriter
   ) {
     guard index >= 0, index < count else { return }
     precondition(dropped == 0 || leaves.count == count, "a compact tree needs its leaves")
     block.makePath { path in
-      if dropped > 0 { block.addOwn(at: index, of: leaves, key: key, to: &path) }
+      if dropped > 0 {
+        block.addOwn(at: index, of: leaves, key: key, from: store, below: nodes, to: &path)
+      }
       var place = index >> dropped
       for level in dropped..<max(dropped, widths.count - 1) {
         let sibling = place ^ 1

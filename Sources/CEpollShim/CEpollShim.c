@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ _Static_assert(offsetof(struct cepoll_event, readiness) == offsetof(struct epoll
 _Static_assert(offsetof(struct cepoll_event, token) == offsetof(struct epoll_event, data), "data");
 _Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLERR == 0x008, "readiness bits");
 _Static_assert(EPOLLHUP == 0x010 && EPOLLRDHUP == 0x2000, "readiness bits");
+_Static_assert(EPOLLET == 1u << 31, "readiness bits");
 _Static_assert(EPOLL_CTL_ADD == 1 && EPOLL_CTL_DEL == 2 && EPOLL_CTL_MOD == 3, "epoll operations");
 _Static_assert(AF_UNIX == 1 && AF_INET == 2 && AF_INET6 == 10, "families");
 _Static_assert(SOL_SOCKET == 1 && SO_REUSEADDR == 2 && SO_SNDBUF == 7, "socket options");
@@ -75,6 +77,11 @@ int cepoll_wait(int poller, struct cepoll_event *events, int capacity, int timeo
 }
 
 // ---- eventfd, signalfd -------------------------------------------------------------------------
+
+long clinux_read_cached(int fd, void *room, size_t count, int64_t place) {
+  struct iovec piece = {.iov_base = room, .iov_len = count};
+  return preadv2(fd, &piece, 1, place, RWF_NOWAIT);
+}
 
 int clinux_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 

@@ -8,7 +8,12 @@ extension ByteChannel {
   ///
   /// A session that has arrived and was not fetched is lost: call ``takeNewSession()`` first. After
   /// ``DetachOutcome/notYet`` ask again after the next receive or flush.
-  public func detach(into table: DetachedTable) -> DetachOutcome { transport.detach(into: table) }
+  public func detach(into table: DetachedTable) -> DetachOutcome {
+    let outcome = transport.detach(into: table)
+    // The kernel's reads bring one record each, however many there are.
+    gate.tellsWhatIsLeft = outcome == .detached && table.kernel == nil
+    return outcome
+  }
 
   /// Whether the connection was detached.
   public var isDetached: Bool {

@@ -27,7 +27,7 @@ public final class ByteChannel {
   /// How the bytes travel; ByteChannel+Polled reaches it too.
   var transport: Transport
   private var outbound: OutboundQueue
-  private var gate = ReadinessGate()
+  var gate = ReadinessGate()
   private var peerNote: PeerNote?
 
   /// Takes over a transport.
@@ -47,7 +47,13 @@ public final class ByteChannel {
   // MARK: What an event lets run
 
   /// Whether an event lets the handshake or a receive run.
-  public func mayReceive(on readiness: Readiness) -> Bool { gate.mayReceive(on: readiness) }
+  public func mayReceive(on readiness: Readiness) -> Bool {
+    if gate.tellsWhatIsLeft {
+      gate.noteEvent(readiness)
+      transport.noteReadable()
+    }
+    return gate.mayReceive(on: readiness)
+  }
 
   /// Whether an event lets a blocked flush run.
   public func mayFlush(on readiness: Readiness) -> Bool { gate.mayFlush(on: readiness) }
@@ -106,17 +112,18 @@ public final class ByteChannel {
 
   /// Reads into the loop's buffer, which then holds what arrived and nothing else.
   ///
-  /// One call per event is enough: what remains in the kernel makes the next event, what remains
-  /// inside shows in ``hasLeftovers``.
+  /// One call per event is enough: what remains in the kernel makes the next event or shows in
+  /// ``hasLeftovers``, as does what remains inside.
   public func receive(into buffer: inout ReceiveBuffer) -> IOStep {
     buffer.clear()
     let step = transport.read(into: &buffer)
-    gate.noteReceive(step)
+    gate.noteReceive(step, leaves: transport.hasLeftovers)
     return step
   }
 
-  /// Whether bytes wait inside the transport, for which epoll will never wake anybody.
-  public var hasLeftovers: Bool { gate.receives && transport.hasLeftovers }
+  /// Whether there may be more to receive, bytes or the end, for which epoll will never wake
+  /// anybody.
+  public var hasLeftovers: Bool { gate.receives && (gate.endNears || transport.hasLeftovers) }
 
   // MARK: Out
 

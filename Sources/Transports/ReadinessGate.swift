@@ -14,12 +14,32 @@ struct ReadinessGate {
   var receives = true
   /// Whether the peer ended its stream: nothing will be readable again but that end itself.
   private var ended = false
+  /// Whether the transport tells when it left something in the kernel, so that epoll need not look
+  /// again after each event.
+  var tellsWhatIsLeft = false
+  /// How many reads in a row that find nothing may still be tried for the end or failure that an
+  /// event announced; 0 when none did.
+  private var triesForEnd = 0
+  /// Whether an end or a failure was announced and not read yet.
+  var endNears: Bool { triesForEnd > 0 }
   /// What epoll was told last; nil before the first time.
   private var registered: Readiness?
 
   /// What epoll should report now; errors and hang-ups it reports in any case.
   var wanted: Readiness {
-    receives && !ended ? receiveWaits.union(flushWaits) : flushWaits
+    let wanted = receives && !ended ? receiveWaits.union(flushWaits) : flushWaits
+    // Only in the state in which connections idle: any other is told to epoll anew, which then
+    // looks whether it is reached already. The peer's end must show beside its last bytes, since
+    // nothing comes after it.
+    guard tellsWhatIsLeft, wanted == .readable else { return wanted }
+    return [.readable, .peerClosed, .onceEach]
+  }
+
+  /// Takes note of what an event says besides what it lets run.
+  mutating func noteEvent(_ readiness: Readiness) {
+    guard tellsWhatIsLeft, !ended else { return }
+    // A second one, for the first may bring a part of a record, and nothing of it.
+    if !readiness.isDisjoint(with: [.peerClosed, .error, .hangup]) { triesForEnd = 2 }
   }
 
   /// Whether an event lets the handshake or a receive run.
@@ -44,11 +64,16 @@ struct ReadinessGate {
     }
   }
 
-  mutating func noteReceive(_ step: IOStep) {
+  /// `leaves` says whether the transport has leftovers.
+  mutating func noteReceive(_ step: IOStep, leaves: Bool = false) {
     switch step {
     case .progressed: receiveWaits = .readable
-    case .wouldBlock(let needed): receiveWaits = needed
-    case .ended, .failed: ended = true
+    case .wouldBlock(let needed):
+      receiveWaits = needed
+      if triesForEnd > 0, !leaves { triesForEnd -= 1 }
+    case .ended, .failed:
+      ended = true
+      triesForEnd = 0
     }
   }
 

@@ -147,6 +147,19 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// Says that an event announced bytes: until a read took all, there are leftovers.
+  ///
+  /// For transports that tell what they leave in the kernel; others are told again by epoll.
+  func noteReadable() {
+    switch self {
+    case .detached(let detached): detached.noteReadable()
+    case .plain: return
+    case .tls: return
+    case .polled: return
+    case .closed: return
+    }
+  }
+
   /// Tells the processor that the keys of a detached connection will be needed in a moment.
   func foresee() {
     switch self {

@@ -1,6 +1,7 @@
 // The tree against its definition (RFC 6962, 2.1) written down as recursion, slow and plain.
 
 import BGBModel
+import Synchronization
 import Testing
 
 @testable import BGBSigning
@@ -111,6 +112,65 @@ func clients(_ count: Int) -> [ClientID] {
         #expect(writer.bytes == whole[number].path(at: index).bytes)
       }
     }
+  }
+
+  /// Blocks that lie ready, as far as they do.
+  private final class Shelf: Sendable {
+    let blocks: [[UInt8]?]
+    let reads = Mutex<[Int]>([])
+
+    init(_ leaves: [ClientID], leavingOut gaps: Set<Int> = []) {
+      let maker = MerkleBlock()
+      blocks = (0..<leaves.count / MerkleBlock.leavesMax).map {
+        gaps.contains($0) ? nil : Array(maker.nodes(ofWhole: $0, of: leaves))
+      }
+    }
+
+    var store: MerkleBlockStore { MerkleBlockStore { self.read($0, into: &$1) } }
+
+    private func read(_ number: Int, into nodes: inout [UInt8]) -> Bool {
+      reads.withLock { $0.append(number) }
+      guard let block = blocks[number] else { return false }
+      nodes.replaceSubrange(..<block.count, with: block)
+      return true
+    }
+  }
+
+  private func paths(
+    _ tree: MerkleTree, _ leaves: [ClientID], from shelf: Shelf, key: UInt64 = 0,
+    using block: MerkleBlock = MerkleBlock()
+  ) -> [[UInt8]] {
+    leaves.indices.map { index in
+      var writer = ByteWriter()
+      tree.writePath(
+        at: index, of: leaves, using: block, key: key, from: shelf.store, into: &writer)
+      return writer.bytes
+    }
+  }
+
+  @Test(arguments: [33, 64, 65, 97, 1_000, 1_024])
+  func blocksThatLieReadyGiveTheSamePaths(_ count: Int) {
+    let leaves = clients(count)
+    let tree = MerkleTree(leaves: leaves, isCompact: true)
+    let expected = leaves.indices.map { tree.path(at: $0, of: leaves).bytes }
+    let shelf = Shelf(leaves)
+    #expect(paths(tree, leaves, from: shelf) == expected)
+    #expect(shelf.reads.withLock { $0 } == Array(0..<count / 32), "each once, the last never")
+    // What is not there is made.
+    let gaps = Shelf(leaves, leavingOut: [0, count / 32 - 1])
+    #expect(paths(tree, leaves, from: gaps) == expected)
+  }
+
+  @Test func blocksOfAnotherTreeAreNotTaken() {
+    let leaves = clients(200)
+    let tree = MerkleTree(leaves: leaves, isCompact: true)
+    let others = Array(leaves.reversed())
+    let block = MerkleBlock()
+    let expected = leaves.indices.map { tree.path(at: $0, of: leaves).bytes }
+    #expect(paths(tree, leaves, from: Shelf(others), using: block) == expected)
+    let other = MerkleTree(leaves: others, isCompact: true)
+    let made = others.indices.map { other.path(at: $0, of: others).bytes }
+    #expect(paths(other, others, from: Shelf(leaves), key: 1, using: block) == made)
   }
 
   @Test func aHundredThousandTargets() {

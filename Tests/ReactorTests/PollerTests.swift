@@ -20,6 +20,24 @@ import Testing
     #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 1, "level triggered")
   }
 
+  @Test func reportsAChangeOnceIfAskedTo() throws {
+    let poller = try Poller()
+    let ready = ReadyList(capacity: 8)
+    let pair = try ConnectedPair()
+    try poller.add(pair.server.raw, .listener, [.readable, .peerClosed, .onceEach])
+    #expect(write([1, 2, 3], to: pair.client.raw) == .moved(3))
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 10_000) == 1)
+    #expect(ready[0].readiness == .readable)
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 0, "told already")
+    #expect(write([4], to: pair.client.raw) == .moved(1))
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 10_000) == 1, "more has come")
+    try StreamSocket.shutdownWrites(pair.client.raw)
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 10_000) == 1)
+    #expect(ready[0].readiness == [.readable, .peerClosed])
+    try poller.modify(pair.server.raw, .listener, [.readable, .onceEach])
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 1, "asked anew, told anew")
+  }
+
   @Test func reportsThatThePeerHasClosed() throws {
     let poller = try Poller()
     let ready = ReadyList(capacity: 8)

@@ -89,4 +89,46 @@ struct ReadinessGateTests {
     #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 1)
     #expect(ready[0].token == token)
   }
+  @Test("Who tells what is left is watched for changes, in the state of rest alone")
+  func onceEach() {
+    var gate = ReadinessGate()
+    gate.tellsWhatIsLeft = true
+    #expect(gate.wanted == [.readable, .peerClosed, .onceEach])
+    gate.noteFlush(.wouldBlock(.writable), isEmpty: false)
+    #expect(gate.wanted == [.readable, .writable])
+    gate.noteFlush(.progressed(1), isEmpty: true)
+    gate.receives = false
+    #expect(gate.wanted == [])
+    gate.receives = true
+    gate.noteReceive(.wouldBlock(.writable))
+    #expect(gate.wanted == .writable)
+    gate.noteReceive(.ended)
+    #expect(gate.wanted == [])
+  }
+
+  @Test(
+    "An end that shows once is remembered until it was read",
+    arguments: [Readiness.peerClosed, .error, .hangup])
+  func endNears(_ sign: Readiness) {
+    var gate = ReadinessGate()
+    gate.noteEvent([.readable, sign])
+    #expect(!gate.endNears, "what is not watched so is told again")
+    gate.tellsWhatIsLeft = true
+    gate.noteEvent(.readable)
+    #expect(!gate.endNears)
+    gate.noteEvent([.readable, sign])
+    #expect(gate.endNears)
+    gate.noteReceive(.progressed(100))
+    #expect(gate.endNears)
+    gate.noteReceive(.wouldBlock(.readable), leaves: true)
+    gate.noteReceive(.wouldBlock(.readable))
+    #expect(gate.endNears, "half a record is nothing, and may stand before the end")
+    gate.noteReceive(.wouldBlock(.readable))
+    #expect(!gate.endNears, "nobody asks without end")
+    gate.noteEvent([.readable, sign])
+    gate.noteReceive(.ended)
+    #expect(!gate.endNears)
+    gate.noteEvent([.readable, sign])
+    #expect(!gate.endNears)
+  }
 }

@@ -100,13 +100,15 @@ struct PushLedger {
     _ order: PushOrder, pushID: UInt64, at now: WallTime, into writer: inout ByteWriter
   ) -> Bool {
     guard let task = find(order.taskID), now < task.plan.record.deliverBefore else { return false }
-    let (tree, block) = (task.plan.targets.tree, block)
+    let (targets, block) = (task.plan.targets, block)
+    let tree = targets.tree
     task.template.write(
       pushID: pushID, serverTime: now, leafIndex: UInt32(truncatingIfNeeded: order.leaf),
       hashCount: tree.pathCount(at: order.leaf), into: &writer
     ) {
       tree.writePath(
-        at: order.leaf, of: task.plan.clients, using: block, key: task.key, into: &$0)
+        at: order.leaf, of: targets.clients, using: block, key: task.key, from: targets.blocks,
+        into: &$0)
     }
     return true
   }

@@ -26,22 +26,29 @@ final class TaskTargets: Sendable {
   let root: [UInt8]
   /// Leaves in the order of their clients' ids.
   let leavesByClient: [UInt32]
+  /// Where the tree's lowest nodes lie ready; nil when they are made where they are needed.
+  let blocks: MerkleBlockStore?
 
   /// Builds the tree and the order by client, in O(n log n).
   init(_ clients: [ClientID]) {
     self.clients = clients
     tree = MerkleTree(leaves: clients, isCompact: true)
     root = tree.root
+    blocks = nil
     leavesByClient = clients.indices.map { UInt32(truncatingIfNeeded: $0) }
       .sorted { clients[Int($0)] < clients[Int($1)] }
   }
 
   /// Joins parts that were checked to belong together.
-  init(_ clients: [ClientID], tree: MerkleTree, leavesByClient: [UInt32]) {
+  init(
+    _ clients: [ClientID], tree: MerkleTree, leavesByClient: [UInt32],
+    blocks: MerkleBlockStore? = nil
+  ) {
     self.clients = clients
     self.tree = tree
     root = tree.root
     self.leavesByClient = leavesByClient
+    self.blocks = blocks
   }
 
   /// The leaf of a client, or nil when it is no target.

@@ -17,12 +17,13 @@ extension Shard {
       connection.lastHeard = loop.now
       take(connection)
       if connection.wantsDetach, connection.condemned == nil { letGoOfTLS(connection) }
-      if connection.condemned == nil, connection.channel.hasLeftovers {
-        leftovers.append(connection.channel.token)
-      }
-    case .wouldBlock: return
-    case .ended: condemn(connection, connection.phase == .closing ? .goodbye : .connectionLost)
-    case .failed(let error): lose(connection, error)
+    case .wouldBlock: break
+    case .ended:
+      return condemn(connection, connection.phase == .closing ? .goodbye : .connectionLost)
+    case .failed(let error): return lose(connection, error)
+    }
+    if connection.condemned == nil, connection.channel.hasLeftovers {
+      leftovers.append(connection.channel.token)
     }
   }
 

@@ -45,8 +45,7 @@ struct TargetTables: Sendable {
     if let known = find(root, count) { return known }
     let table = TargetTable(try read())
     // What is not what was signed is refused by whoever asked, and nobody else shall find it.
-    if table.targets.root == root { keep(table) }
-    return table
+    return table.targets.root == root ? keep(table) : table
   }
 
   /// Waits while another worker reads.
@@ -66,9 +65,8 @@ struct TargetTables: Sendable {
     let start = hexadecimal(root) + "-"
     for name in (try? Folder.names(in: folder)) ?? [] where name.hasPrefix(start) {
       guard TargetTables.madeAt(name) != nil,
-        let bytes = try? Folder.read(
-          "\(folder)/\(name)", limit: TargetTable.bytesMax(count: count)),
-        let table = try? TargetTable(decoding: bytes), table.targets.root == root
+        let file = try? PlacedFile(path: "\(folder)/\(name)"),
+        let table = TargetTable(reading: file, count: count), table.targets.root == root
       else { continue }
       return table
     }
@@ -76,9 +74,8 @@ struct TargetTables: Sendable {
   }
 
   /// Writes a table, and removes what is of no more use: files that cannot be read, old ones, and
-  /// what a process left unfinished.
-  private func keep(_ table: TargetTable) {
-    guard let bytes = table.encoded() else { return }
+  /// what a process left unfinished; returns the table with its lowest nodes in that file.
+  private func keep(_ table: TargetTable) -> TargetTable {
     let now = time.wall() / 1000
     let start = hexadecimal(table.targets.root) + "-"
     do throws(Errno) {
@@ -90,12 +87,15 @@ struct TargetTables: Sendable {
         }
       }
       let path = "\(folder)/\(TargetTables.unfinished)"
-      // Not synced: what a loss of power leaves half written is known by its checksum.
-      try AppendFile(path: path).append(bytes)
-      try Folder.rename(path, to: "\(folder)/\(start)\(now)\(TargetTables.suffix)")
+      // Not synced: what a loss of power leaves half written is known by its checksums.
+      guard let reading = try table.write(to: AppendFile(path: path)) else { return table }
+      let place = "\(folder)/\(start)\(now)\(TargetTables.suffix)"
+      try Folder.rename(path, to: place)
+      return reading(try PlacedFile(path: place))
     } catch {
       log.warning(
         "a table of targets is not kept", metadata: ["folder": "\(folder)", "error": "\(error)"])
+      return table
     }
   }
 

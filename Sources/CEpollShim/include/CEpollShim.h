@@ -27,6 +27,7 @@ static const uint32_t CEPOLL_OUT = 0x004;
 static const uint32_t CEPOLL_ERR = 0x008;
 static const uint32_t CEPOLL_HUP = 0x010;
 static const uint32_t CEPOLL_RDHUP = 0x2000;
+static const uint32_t CEPOLL_ET = 0x80000000;
 
 static const int CEPOLL_CTL_ADD = 1;
 static const int CEPOLL_CTL_DEL = 2;
@@ -45,6 +46,11 @@ static inline void cmemory_hint(uintptr_t address, size_t bytes) {
   for (size_t line = 0; line < lines; line++)
     __builtin_prefetch((const void *)((address & ~(uintptr_t)63) + line * 64), 1);
 }
+
+// ---- files -------------------------------------------------------------------------------------
+
+/// Reads from a place in a file what is in memory; -1 with EAGAIN when nothing of it is.
+long clinux_read_cached(int fd, void *room, size_t count, int64_t place);
 
 // ---- eventfd, signalfd -------------------------------------------------------------------------
 

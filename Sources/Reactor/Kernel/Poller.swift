@@ -1,9 +1,9 @@
 // epoll, four verbs wide: add, modify, remove, wait.
 //
-// Level triggered, because then nothing is lost when a turn stops early: what is still ready is
-// reported again. (Edge triggering saves epoll_ctl calls for programs that write until they block;
-// ours registers for writing only after a short write.) The caller passes the buffer in, so waiting
-// allocates nothing.
+// Level triggered unless asked otherwise, because then nothing is lost when a turn stops early:
+// what is still ready is reported again. The price is that the kernel looks at each reported
+// descriptor twice, to find that nothing is left; who knows that by himself asks for `onceEach`.
+// The caller passes the buffer in, so waiting allocates nothing.
 
 import CEpollShim
 import Glibc

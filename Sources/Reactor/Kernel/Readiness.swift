@@ -20,4 +20,6 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   public static let error = Readiness(rawValue: 0x008)
   /// Both directions are closed (EPOLLHUP); always reported, needs no asking.
   public static let hangup = Readiness(rawValue: 0x010)
+  /// Asked for, each change is reported once, and not again as long as it lasts (EPOLLET).
+  public static let onceEach = Readiness(rawValue: 1 << 31)
 }

@@ -41,13 +41,22 @@ extension DetachedTable {
     return standing(&head) ?? .wouldBlock(.readable)
   }
 
+  /// Notes that the kernel has something to read.
+  func noteReadable(_ name: SlotName) {
+    var head = slots.head(name)
+    head.mayHaveMore = true
+    slots.setHead(name, head)
+  }
+
   /// The answer of a connection that is over; telling it once is enough.
   func standing(_ head: inout SlotHead) -> IOStep? {
     if let error = failure(head) {
+      head.mayHaveMore = false
       head.flags.remove(.hasNews)
       return .failed(error)
     }
     if head.flags.contains(.peerEnded) {
+      head.mayHaveMore = false
       head.flags.remove(.hasNews)
       return .ended
     }
@@ -62,8 +71,11 @@ extension DetachedTable {
     // No more than the receive buffer takes, so that nothing is left over; a record at least.
     let count = min(
       max(wanted, RecordLimits.recordBytesMax), inbound.bytes.count - Self.inboundStart)
+    head.mayHaveMore = false
     switch inbound.receive(fd, into: Self.inboundStart..<Self.inboundStart + count) {
-    case .moved(let count): return .progressed(count)
+    case .moved(let got):
+      head.mayHaveMore = got == count
+      return .progressed(got)
     case .wouldBlock: return .wouldBlock(.readable)
     case .ended:
       fail(&head, TransportError(.truncated))

@@ -32,14 +32,22 @@ public struct DetachedTransport: ~Copyable {
   /// The descriptor's number, for epoll.
   public var descriptor: Int32 { socket.raw }
 
-  /// Whether bytes, an end or a failure wait in the table, for which epoll will never wake anybody.
-  public var hasLeftovers: Bool { table.slots.head(slot).flags.contains(.hasNews) }
+  /// Whether bytes, an end or a failure wait in the table, or may wait in the kernel since no read
+  /// found less than it had room for: epoll may never wake anybody for them.
+  public var hasLeftovers: Bool {
+    let head = table.slots.head(slot)
+    return head.flags.contains(.hasNews) || head.mayHaveMore
+  }
 
   /// Whether the handshake resumed an earlier session.
   public var resumed: Bool { table.slots.head(slot).nature.contains(.resumed) }
 
   /// The protocol version and the cipher suite, in OpenSSL's words.
   public func readAgreement() -> String? { "TLSv1.3, \(slot.suite.name)" }
+
+  /// Says that an event announced bytes, which the next read may leave in the kernel: it hands over
+  /// first what the table holds.
+  func noteReadable() { table.noteReadable(slot) }
 
   /// Tells the processor that the slot will be needed in a moment.
   func foresee() { table.slots.foresee(slot) }

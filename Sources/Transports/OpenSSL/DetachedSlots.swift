@@ -68,7 +68,10 @@ struct SlotHead: BitwiseCopyable, Equatable {
   var failure: UInt8 = 0
   /// Whether the kernel has a key of it.
   var isInKernel: Bool { !nature.isDisjoint(with: [.kernelReads, .kernelWrites]) }
-  private var spare: (UInt8, UInt8, UInt8) = (0, 0, 0)
+  /// Whether the kernel may have bytes to read: after an event, and after a read that filled its
+  /// room, until one did not.
+  var mayHaveMore = false
+  private var spare: (UInt8, UInt8) = (0, 0)
   /// The failure's numbers; on the free list, the place of the next free slot.
   var failureReason: Int32 = 0
   var failureErrno: Int32 = 0
@@ -76,7 +79,8 @@ struct SlotHead: BitwiseCopyable, Equatable {
   static func == (left: Self, right: Self) -> Bool {
     left.flags == right.flags && left.nature == right.nature
       && left.updatesLeft == right.updatesLeft && left.barrenRecords == right.barrenRecords
-      && left.failure == right.failure && left.failureReason == right.failureReason
+      && left.failure == right.failure && left.mayHaveMore == right.mayHaveMore
+      && left.failureReason == right.failureReason
       && left.failureErrno == right.failureErrno
   }
 }
