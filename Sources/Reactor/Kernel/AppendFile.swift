@@ -123,20 +123,30 @@ public enum Folder {
     guard unsafe Glibc.rename(path, newPath) == 0 else { throw .current }
   }
 
-  /// Reads a whole regular file of at most `limit` bytes; a larger one is `ENAMETOOLONG`'s sibling
-  /// `EFBIG`.
+  /// Opens a regular file for reading and says its size in bytes.
   ///
   /// Not through a symbolic link, and a pipe or device is refused without waiting for it.
-  public static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
+  static func openRegular(_ path: String, size: inout Int) throws(Errno) -> Descriptor {
     let fd = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard fd >= 0 else { throw .current }
     let descriptor = Descriptor(owning: fd)
     var status = stat()
     guard unsafe fstat(fd, &status) == 0 else { throw .current }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
-    guard Int(status.st_size) <= limit else { throw Errno(rawValue: EFBIG) }
+    size = Int(status.st_size)
+    return descriptor
+  }
+
+  /// Reads a whole regular file of at most `limit` bytes; a larger one is `ENAMETOOLONG`'s sibling
+  /// `EFBIG`.
+  ///
+  /// Not through a symbolic link, and a pipe or device is refused without waiting for it.
+  public static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
+    var size = 0
+    let descriptor = try openRegular(path, size: &size)
+    guard size <= limit else { throw Errno(rawValue: EFBIG) }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(Int(status.st_size))
+    bytes.reserveCapacity(size)
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while bytes.count <= limit {
       let count = unsafe chunk.withUnsafeMutableBytes { buffer in

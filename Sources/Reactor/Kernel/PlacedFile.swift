@@ -16,13 +16,9 @@ public final class PlacedFile: Sendable {
   ///
   /// The corresponding C function is `open`.
   public init(path: String) throws(Errno) {
-    let fd = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-    guard fd >= 0 else { throw .current }
-    descriptor = Descriptor(owning: fd)
-    var status = stat()
-    guard unsafe fstat(fd, &status) == 0 else { throw .current }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
-    size = Int(status.st_size)
+    var size = 0
+    descriptor = try Folder.openRegular(path, size: &size)
+    self.size = size
   }
 
   /// Reads so many bytes from a place on, and waits for the disk if it must.
