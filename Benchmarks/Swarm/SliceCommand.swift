@@ -116,7 +116,7 @@ final class SliceRun {
 
   func run() throws(SwarmError) {
     let ledger = ledger
-    loop.observer = { ledger.note($0, $1) }
+    loop.observer = { _, number, event in ledger.note(number, event) }
     loop.listener = { [unowned self] line in obey(line) }
     let emptyBytes = ServerSampler.ownMemory()
     for number in 0..<options.count { try add(number) }

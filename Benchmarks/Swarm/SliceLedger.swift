@@ -55,17 +55,14 @@ final class SliceLedger {
   private(set) var sessions: [Session]
   private(set) var clients: [ClientID] = []
   var tally = SwarmTally()
-  private var numbers: [ClientID: Int] = [:]
   private var receipts: [TaskID: TaskReceipts] = [:]
-  /// Whom and what the last event was about: most come in pairs, and all of an operation.
-  private var lastNumber = 0
+  /// What the last event was about: most are of one operation.
   private var lastTask: TaskReceipts?
   /// Tasks that nobody told the parent of yet.
   private(set) var newTasks: [TaskID] = []
 
   init(count: Int) {
     sessions = Array(repeating: Session(), count: count)
-    numbers.reserveCapacity(count)
     clients.reserveCapacity(count)
     tally[.sessions] = count
   }
@@ -75,7 +72,6 @@ final class SliceLedger {
 
   /// Knows the next client; its journal may hold confirmations of an earlier run.
   func add(_ client: ClientID, storedUpTo: UInt64) {
-    numbers[client] = clients.count
     sessions[clients.count].storedUpTo = storedUpTo
     clients.append(client)
   }
@@ -86,9 +82,9 @@ final class SliceLedger {
     tally[counter] += 1
   }
 
-  /// The observer's entry.
-  func note(_ client: ClientID, _ event: AgentEvent) {
-    guard let number = number(of: client) else { return }
+  /// The observer's entry; the loop's clients are added here in the same order.
+  func note(_ number: Int, _ event: AgentEvent) {
+    guard number < clients.count else { return }
     switch event {
     case .trying: tally[.attempts] += 1
     case .connected(let isResumed, _):
@@ -104,13 +100,6 @@ final class SliceLedger {
     case .task(let event): note(number, event)
     case .carrierLost, .climbed, .climbFailed: return
     }
-  }
-
-  private func number(of client: ClientID) -> Int? {
-    if lastNumber < clients.count, clients[lastNumber] == client { return lastNumber }
-    guard let number = numbers[client] else { return nil }
-    lastNumber = number
-    return number
   }
 
   private func receipts(of task: TaskID) -> TaskReceipts {

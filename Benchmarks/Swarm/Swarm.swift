@@ -25,7 +25,7 @@ struct Swarm {
     let observations = Observations(sessions: names.count, expectTasks: options.expectTasks)
     let loop = try makeLoop(names, source)
     let mailbox = loop.mailbox
-    loop.observer = { client, event in
+    loop.observer = { client, _, event in
       observations.note(client, event)
       if observations.isComplete { mailbox.post(.stop(reason: "all answered")) }
     }

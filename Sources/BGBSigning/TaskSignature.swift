@@ -31,7 +31,21 @@ public enum TaskSignature {
 /// A task whose signature was verified, so that the same bytes need not be verified again: a
 /// process with thousands of clients gets the same task for all of them.
 public struct ProvenTask: Sendable {
-  private var known: (task: SignedTask, keys: [PublicKey], statement: TaskStatement)?
+  /// What was verified last.
+  ///
+  /// An object, for it is asked about once for each client, and a value would be copied for that,
+  /// field by field.
+  private final class Known: Sendable {
+    let task: SignedTask
+    let keys: [PublicKey]
+    let statement: TaskStatement
+
+    init(_ task: SignedTask, _ keys: [PublicKey], _ statement: TaskStatement) {
+      (self.task, self.keys, self.statement) = (task, keys, statement)
+    }
+  }
+
+  private var known: Known?
   /// The bytes of the statement that was verified last, and their SHA-256; empty if none was.
   public private(set) var last: (bytes: [UInt8], digest: [UInt8]) = ([], [])
 
@@ -47,7 +61,7 @@ public struct ProvenTask: Sendable {
   {
     if let known, known.task == task, known.keys == keys { return known.statement }
     let statement = try TaskSignature.verify(task, keys: keys)
-    known = (task, keys, statement)
+    known = Known(task, keys, statement)
     last = (task.statement, Digest.sha256(task.statement))
     (firstLeaf, nodes) = (nil, nil)
     return statement

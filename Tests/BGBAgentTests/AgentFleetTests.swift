@@ -69,6 +69,27 @@ import Transports
     #expect(agent.loop.fleetContext?.tcp === second.context)
   }
 
+  @Test func `an observer hears each client by its number`() throws {
+    let agent = try agent()
+    var signedIn: [Int: ClientID] = [:]
+    var refused: [Int] = []
+    agent.loop.observer = { client, number, event in
+      switch event {
+      case .welcomed: signedIn[number] = client
+      case .task(.refused): refused.append(number)
+      default: break
+      }
+    }
+    try agent.until("the first") { signedIn.count == 1 }
+    try agent.loop.add(identity(7))
+    try agent.until("the second") { signedIn.count == 2 }
+    #expect(signedIn == [0: testClient, 1: otherClient])
+    // The server speaks to who came last, which is no target of this task.
+    server.send(.pushTask(site.key.push(TaskWish(), pushID: 1)))
+    try agent.until("refused") { !refused.isEmpty }
+    #expect(refused == [1])
+  }
+
   @Test func `credentials that cannot be read end the attempt, not the loop`() throws {
     let agent = try agent()
     try agent.until("the first") { agent.loop.link(of: testClient)?.session.isSignedIn == true }

@@ -29,6 +29,12 @@ import Testing
         testClient, task, digest: Bits128(high: 5, low: 6), forgetAt: WallTime(milliseconds: 10)),
       .counters(
         testClient, nextSequence: 2, storedUpTo: 1, signedFloor: WallTime(milliseconds: -1)),
+      .done(
+        testClient, digest: Bits128(high: 5, low: 6), at: WallTime(milliseconds: 11),
+        notBefore: WallTime(milliseconds: 8), sequence: 2,
+        TaskOutcome(
+          taskID: TaskID(Bits128(high: 1, low: 3)), state: .succeeded, code: 0, text: "at once",
+          at: WallTime(milliseconds: 12))),
     ]
   }
 
@@ -57,7 +63,7 @@ import Testing
     #expect(replay.records == records)
     #expect(!replay.isDamaged)
     #expect(replay.tornBytes == 0)
-    #expect(replay.lastNumber == 7)
+    #expect(replay.lastNumber == 8)
   }
 
   @Test func `every prefix gives its whole records and calls the rest torn`() {
@@ -96,7 +102,7 @@ import Testing
     let replay = JournalReplay(bytes)
     #expect(replay.damage == [JournalReplay.Damage(offset: parts[0].count, count: 4_096)])
     #expect(replay.hasGap)
-    #expect(replay.records.count == 6)
+    #expect(replay.records.count == 7)
   }
 
   @Test func `a missing record is a gap`() {
@@ -138,7 +144,7 @@ import Testing
     }
     thread.stop()
     let last = answers.withLock { $0.last }
-    #expect(last == .durable(through: 7))
+    #expect(last == .durable(through: 8))
     let read = try #require(try JournalFile(path: path).load())
     #expect(JournalReplay(read).records == records)
   }

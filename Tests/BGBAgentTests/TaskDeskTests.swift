@@ -393,6 +393,60 @@ import Testing
     let next = desk.crashed()
     #expect(next.desk.book == desk.desk.book)
   }
+
+  @Test func `what is done at once is one record, known and told again after a crash`() throws {
+    desk.desk.rules.instant = { _ in .succeeded("at once") }
+    let before = desk.durableBytes.count
+    desk.push(scan(), pushID: 5)
+    #expect(desk.outcomes.isEmpty, "nothing is told before it is durable")
+    desk.sync()
+    #expect(desk.outcomes.map(\.pushID) == [5])
+    let report = try #require(desk.outcomes.first)
+    #expect(report.outcome.state == .succeeded)
+    #expect(report.outcome.text == "at once")
+    let written = JournalReplay(Array(desk.durableBytes[before...])).records
+    guard case .done(testClient, _, _, _, sequence: 1, report.outcome) = try #require(written.first)
+    else { throw Unexpected("the first record is \(written)") }
+    #expect(written.count == 1)
+
+    let next = desk.crashed()
+    #expect(next.desk.book == desk.desk.book)
+    #expect(next.desk.book.endedTasks(of: testClient) == [report.outcome.taskID])
+    next.welcome()
+    #expect(next.outcomes.map(\.outcome) == [report.outcome], "nobody said that it is stored")
+    next.push(scan(), pushID: 6)
+    next.sync()
+    #expect(next.begun.isEmpty, "it is known to be over")
+    next.push(scan(), pushID: 7)
+    #expect(next.outcomes.last?.outcome == report.outcome)
+    var other = scan()
+    other.spreadSeconds = 60
+    next.push(other)
+    #expect(next.told.contains(.refused(report.outcome.taskID, .altered)))
+  }
+
+  @Test func `one record says what two would`() throws {
+    let plain = TestDesk(key: key)
+    plain.welcome()
+    let push = key.push(scan(), pushID: 5)
+    plain.desk.push(testClient, push, at: plain.now)
+    desk.desk.rules.instant = { _ in .succeeded("at once") }
+    desk.desk.push(testClient, push, at: desk.now)
+    plain.sync()
+    plain.desk.finished(plain.begun[0].key, .succeeded("at once"), at: plain.now)
+    let (one, two) = (desk.desk.book[testClient], plain.desk.book[testClient])
+    #expect(one.signedFloor == two.signedFloor)
+    #expect(one.tasks.mapValues(\.digest) == two.tasks.mapValues(\.digest))
+    #expect(one.tasks.mapValues(\.forgetAt) == two.tasks.mapValues(\.forgetAt))
+    // The other had told of its beginning, which is news of its own.
+    #expect(one.unstored.map(\.outcome) == two.unstored.dropFirst().map(\.outcome))
+    #expect((one.nextSequence, two.nextSequence) == (2, 3))
+  }
+}
+
+private struct Unexpected: Error {
+  let what: String
+  init(_ what: String) { self.what = what }
 }
 
 @Suite struct StartPlanTests {

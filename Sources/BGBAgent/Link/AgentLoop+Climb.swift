@@ -125,7 +125,7 @@ extension AgentLoop {
     link.climbTry = nil
     if channel.hasLeftovers { leftovers.append(link.token) }
     markDirty(link)
-    tell(link.identity.clientID, .climbed)
+    tell(link, .climbed)
   }
 
   /// A try failed: the session over HTTPS goes on, if it still can.
@@ -138,7 +138,7 @@ extension AgentLoop {
 
   func dropClimb(_ link: AgentLink, _ reason: DisconnectReason) {
     closeClimb(link)
-    tell(link.identity.clientID, .climbFailed(reason))
+    tell(link, .climbFailed(reason))
     // The old session was replaced before the new one stood: neither is left.
     if link.session.isSignedIn, link.polls == nil { lost(link, .sessionGone) }
   }

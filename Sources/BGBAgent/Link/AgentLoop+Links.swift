@@ -13,7 +13,6 @@ extension AgentLoop {
 
   func apply(_ steps: [SessionStep], to link: AgentLink) {
     guard !steps.isEmpty else { return }
-    let now = moment
     if let its = link.desk { desk.expect(its) }
     for step in steps {
       switch step {
@@ -24,13 +23,15 @@ extension AgentLoop {
       case .takeOver: takeOver(link)
       case .dropClimb(let reason): dropClimb(link, reason)
       case .welcomed(let welcome): welcomed(link, welcome)
-      case .clock(let time): desk.tookClock(link.identity.clientID, time, at: now)
+      case .clock(let time): desk.tookClock(link.identity.clientID, time, at: moment)
       case .keepReconnect(let identity): keepReconnect(identity, of: link)
       case .push where ignoresPushes: pushesIgnored &+= 1
       case .push(let push):
         link.polls?.exchange.rest(at: loop.now)
+        let now = moment
+        desk.tookClock(link.identity.clientID, push.serverTime, at: now)
         desk.push(link.identity.clientID, push, at: now)
-      case .cancel(let task): desk.cancel(link.identity.clientID, task, at: now)
+      case .cancel(let task): desk.cancel(link.identity.clientID, task, at: moment)
       case .stored(let upTo): desk.stored(link.identity.clientID, upTo: upTo)
       case .close(let orderly, let reason):
         if orderly { leave(link, reason) } else { close(link, reason) }
@@ -43,7 +44,7 @@ extension AgentLoop {
     endAttempt(link)
     link.shallDetach = detached != nil && link.polls == nil
     policyLocations.set(welcome.policyURL, for: client)
-    tell(client, .welcomed(welcome.serverID, session: welcome.session))
+    tell(link, .welcomed(welcome.serverID, session: welcome.session))
     desk.welcomed(client, serverTime: welcome.serverTime, at: moment)
     armPolicyTimer(of: link, isFirst: true)
   }
@@ -55,7 +56,7 @@ extension AgentLoop {
   ) {
     link.attempt &+= 1
     beginAttempt(link, over: transport)
-    tell(link.identity.clientID, .trying(transport, link.session.ladder.reason))
+    tell(link, .trying(transport, link.session.ladder.reason))
     if transport == .https { return beginPolling(link) }
     if let advised {
       link.endpoint = advised
@@ -170,7 +171,7 @@ extension AgentLoop {
       if let refusal = refusal(of: channel, link) { return lost(link, .notOurServer(refusal)) }
       channel.forgetPeer()  // Nobody asks again; idle connections add up.
       link.isOpen = true
-      tell(link.identity.clientID, .connected(resumed: channel.resumed, over: .tcp))
+      tell(link, .connected(resumed: channel.resumed, over: .tcp))
       link.pollSeconds = nil
       signIn(link)
       receive(link)  // The server may have spoken in the same flight: its ticket, for one.
@@ -225,14 +226,21 @@ extension AgentLoop {
   }
 
   private func readMessages(_ link: AgentLink, from input: inout ArraySlice<UInt8>) {
+    // Lent: what is applied may bring further messages, which find no room and make their own.
+    var steps: [SessionStep] = []
+    swap(&steps, &stepRoom)
     do throws(WireError) {
       while link.channel != nil, let message = try link.reader.next(from: &input) {
         if case .keepAlive = message { keepAlivesHeard &+= 1 }
-        apply(link.session.received(message, at: loop.now), to: link)
+        steps.removeAll(keepingCapacity: true)
+        link.session.received(message, at: loop.now, into: &steps)
+        apply(steps, to: link)
       }
     } catch {
       apply(link.session.broken(error, at: loop.now), to: link)
     }
+    steps.removeAll(keepingCapacity: true)
+    swap(&steps, &stepRoom)
     armTimer(of: link)
   }
 
@@ -244,16 +252,24 @@ extension AgentLoop {
 
   func send(_ message: Message, _ link: AgentLink) {
     guard let channel = link.channel, link.isOpen else { return }
-    let frame = MessageCodec.encode(message)
-    guard channel.enqueue(frame.span, now: loop.now) == .stored else { return lost(link, .stuck) }
+    write(message)
+    guard channel.enqueue(frame.bytes.span, now: loop.now) == .stored else {
+      return lost(link, .stuck)
+    }
     link.session.sent(at: loop.now)
     markDirty(link)
+  }
+
+  private func write(_ message: Message) {
+    frame.clear()
+    MessageCodec.encode(message, into: &frame)
   }
 
   /// Sends a message that nothing of this turn will follow at once, unless others wait before it.
   private func sendAtOnce(_ message: Message, _ link: AgentLink) {
     guard let channel = link.channel, link.isOpen else { return }
-    switch channel.send(MessageCodec.encode(message).span, now: loop.now) {
+    write(message)
+    switch channel.send(frame.bytes.span, now: loop.now) {
     case .sent: link.session.sent(at: loop.now)
     case .queued:
       link.session.sent(at: loop.now)
@@ -266,13 +282,13 @@ extension AgentLoop {
 
   /// Sends news as far as there is room; the rest goes when the queue has shrunk.
   func sendNews(_ link: AgentLink) {
-    guard link.session.isSignedIn else { return }
-    if let its = link.desk { desk.expect(its) }
+    guard link.session.isSignedIn, let its = link.desk else { return }
+    desk.expect(its)
     link.hasMoreNews = false
     while let channel = link.channel {
       link.hasMoreNews = channel.outboundCount >= AgentLoop.newsThresholdBytes
-      guard !link.hasMoreNews, let report = desk.nextNews(link.identity.clientID) else { return }
-      if desk.hasNews(link.identity.clientID) {
+      guard !link.hasMoreNews, let report = desk.nextNews(of: its) else { return }
+      if its.hasNews {
         send(.taskOutcome(report), link)
       } else {
         sendAtOnce(.taskOutcome(report), link)
@@ -341,7 +357,7 @@ extension AgentLoop {
     armTimer(of: link)
     let wait: UInt64 =
       if case .waiting(let until) = link.session.state { until.since(loop.now) } else { 0 }
-    tell(link.identity.clientID, .disconnected(reason, retryAfterMilliseconds: wait))
+    tell(link, .disconnected(reason, retryAfterMilliseconds: wait))
   }
 
   /// Lazy: a deadline that moved later costs nothing; the timer finds out when it goes off.

@@ -119,8 +119,7 @@ extension AgentLoop {
         poll(link)
       } else {
         link.isOpen = true
-        tell(
-          link.identity.clientID, .connected(resumed: carrier.channel.resumed, over: .https))
+        tell(link, .connected(resumed: carrier.channel.resumed, over: .https))
         signIn(link)
       }
       receiveAnswers(link)
@@ -265,7 +264,7 @@ extension AgentLoop {
       confirmed: channel.unconfirmed.offset, isCut: reason != .cutAnswer, at: loop.now)
     line.opensAt =
       loop.now + UInt64.random(in: 0...AgentLoop.carrierPauseMilliseconds, using: &random)
-    tell(link.identity.clientID, .carrierLost(reason))
+    tell(link, .carrierLost(reason))
     armTimer(of: link)
   }
 

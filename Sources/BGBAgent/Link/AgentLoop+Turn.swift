@@ -157,7 +157,7 @@ extension AgentLoop {
     case .news(_, let mark): if let link = links[Token(rawValue: mark)] { sendNews(link) }
     case .begin(let order): begin(order)
     case .rewriteJournal: post(desk.rewrite())
-    case .told(let client, let event): tell(client, .task(event))
+    case .told(let client, let number, let event): observer?(client, number, .task(event))
     }
   }
 

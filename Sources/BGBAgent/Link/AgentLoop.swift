@@ -108,8 +108,9 @@ public final class AgentLoop {
   public let desk: TaskDesk
   /// The rules of all links.
   public internal(set) var configuration: AgentConfiguration
-  /// Hears what happens to each client; called on the loop's thread, must be quick.
-  public var observer: ((ClientID, AgentEvent) -> Void)?
+  /// Hears what happens to each client, named by its id and by how many were added before it;
+  /// called on the loop's thread, must be quick.
+  public var observer: ((ClientID, Int, AgentEvent) -> Void)?
   /// Hears the lines that were posted; called on the loop's thread.
   public var listener: ((String) -> Void)?
   /// The URL for policies that the last Welcome of each client named.
@@ -118,6 +119,8 @@ public final class AgentLoop {
   let journal: JournalThread
   let pool: BlockPool
   var buffer = ReceiveBuffer(capacity: 64 * 1_024)
+  /// The frame that is being sent.
+  var frame = ByteWriter()
   var links: SlotTable<AgentLink>
   var dirty: [AgentLink] = []
   /// The context that the clients of a fleet share; made with the first of them.
@@ -143,6 +146,8 @@ public final class AgentLoop {
   var ticketOnItsWay: UInt64?
   /// Room for the desk's orders, used again in each turn.
   var orderRoom: [DeskOrder] = []
+  /// Room for the steps of a message, used again for the next.
+  var stepRoom: [SessionStep] = []
   var leftovers: [Token] = []
   var letters: [AgentLetter] = []
   var random: JitterRandom
@@ -199,7 +204,7 @@ public final class AgentLoop {
       ladder: TransportLadder(rule: rule, hasHTTPS: !configuration.httpsPoints.isEmpty),
       climbRules: configuration.climb)
     let link = AgentLink(
-      identity: identity, context: context, httpsContext: https,
+      identity: identity, number: desk.clientCount, context: context, httpsContext: https,
       endpoints: configuration.managementPoints, httpsEndpoints: configuration.httpsPoints,
       session: session)
     link.nextEndpoint = Int(random.next() % UInt64(max(1, link.endpoints.count)))
@@ -276,7 +281,9 @@ public final class AgentLoop {
     }
   }
 
-  func tell(_ client: ClientID, _ event: AgentEvent) { observer?(client, event) }
+  func tell(_ link: AgentLink, _ event: AgentEvent) {
+    observer?(link.identity.clientID, link.number, event)
+  }
 
   /// Now, and not the moment of this turn: a server's time that is matched with an older moment
   /// would run ahead of the server by the difference, and a task would end before its time.

@@ -29,7 +29,7 @@ public enum SessionStep: Equatable, Sendable {
   case clock(WallTime)
   /// Keep what to come back with.
   case keepReconnect(ReconnectIdentity)
-  /// Judge a pushed task.
+  /// Take the server's time that came with a pushed task, and judge the task.
   case push(PushTask)
   /// Withdraw a task that was not begun.
   case cancel(TaskID)
@@ -189,41 +189,51 @@ public struct AgentSession: Sendable {
 
   /// A message of the server.
   public mutating func received(_ message: Message, at now: Ticks) -> [SessionStep] {
+    var steps: [SessionStep] = []
+    received(message, at: now, into: &steps)
+    return steps
+  }
+
+  /// The same, behind what the list holds: a list of its own for each message costs as much as all
+  /// that is decided here.
+  public mutating func received(
+    _ message: Message, at now: Ticks, into steps: inout [SessionStep]
+  ) {
     unansweredSince = nil
     switch (state, message) {
     case (.waiting, _), (.connecting, _), (.stopped, _):
-      return []  // Bytes of a connection that was given up a moment ago.
+      return  // Bytes of a connection that was given up a moment ago.
     case (.signingIn, .welcome(let welcome)):
-      return welcomed(welcome, at: now)
+      steps += welcomed(welcome, at: now)
     case (.signedIn, .keepAlive(let message)):
-      return [.clock(message.clock)]
+      steps.append(.clock(message.clock))
     case (.signedIn, .reconnectIdentity(let identity)):
-      return [.keepReconnect(identity)]
+      steps.append(.keepReconnect(identity))
     case (.signedIn, .pushTask(let push)):
-      return [.clock(push.serverTime), .push(push)]
+      steps.append(.push(push))
     case (.signedIn, .cancelTask(let message)):
-      return [.cancel(message.taskID)]
+      steps.append(.cancel(message.taskID))
     case (.signedIn, .outcomeStored(let message)):
-      return [.stored(message.upTo)]
+      steps.append(.stored(message.upTo))
     case (.signedIn, .refused(let refused))
     where refused.code == CloseCode.replaced.rawValue && climb.isTrying:
-      return []  // Replaced by our own climb: its Welcome is on the way.
+      return  // Replaced by our own climb: its Welcome is on the way.
     case (.signedIn, .refused(let refused))
     where refused.code == CloseCode.replaced.rawValue && climbSignedIn:
       // By a climb that we had given up a moment too early.
-      return leave(.attemptFailed, .sessionGone, at: now)
+      steps += leave(.attemptFailed, .sessionGone, at: now)
     case (.signingIn, .refused(let refused)), (.signedIn, .refused(let refused)):
       let loss = LinkLoss.refused(
         CloseCode(rawValue: refused.code), retryAfterMilliseconds: refused.retryAfterMilliseconds)
-      return leave(loss, .refused(refused.code), at: now)
+      steps += leave(loss, .refused(refused.code), at: now)
     case (.signingIn, .reconnect(let advice)), (.signedIn, .reconnect(let advice)):
       advisedAddress = advice.address.isEmpty ? nil : advice.address
-      return leave(.advised(afterMilliseconds: advice.afterMilliseconds), .asked, at: now)
+      steps += leave(.advised(afterMilliseconds: advice.afterMilliseconds), .asked, at: now)
     case (.signingIn, .goodbye), (.signedIn, .goodbye):
-      return leave(.orderly, .goodbye, at: now)
+      steps += leave(.orderly, .goodbye, at: now)
     case (.signingIn, _), (.signedIn, .welcome), (.signedIn, .signIn), (.signedIn, .taskAck),
       (.signedIn, .taskOutcome), (.signedIn, .liveData):
-      return broken(.wrongState, at: now)
+      steps += broken(.wrongState, at: now)
     }
   }
 

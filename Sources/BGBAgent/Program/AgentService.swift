@@ -106,7 +106,7 @@ enum AgentService {
     let reporter = AgentReporter(log.logger("agent"), clientID: parts.identity.clientID)
     let performer = LivePerformer(actionSettings(parts, log))
     let loop = try makeLoop(parts, performer, reporter)
-    loop.observer = { client, event in reporter.note(client, event) }
+    loop.observer = { client, _, event in reporter.note(client, event) }
     do throws(Errno) {
       guard let file = AgentFile.absolute(settingsFile) else { throw .notFound }
       try loop.watchSignals(signals) { [unowned loop] in

@@ -19,6 +19,10 @@ public enum JournalRecord: Equatable, Sendable {
   case started(ClientID, TaskID, boot: Bits128)
   /// News of a task with its sequence.
   case outcome(ClientID, sequence: UInt64, TaskOutcome)
+  /// A task was over as soon as it was taken: what `received` and `outcome` would say one after the
+  /// other, of which a crash could leave the first alone.
+  case done(
+    ClientID, digest: Bits128, at: WallTime, notBefore: WallTime, sequence: UInt64, TaskOutcome)
   /// The server has everything up to this sequence.
   case stored(ClientID, upTo: UInt64)
   /// A task that ended, after compaction: enough to know it again.
@@ -27,6 +31,7 @@ public enum JournalRecord: Equatable, Sendable {
   case counters(ClientID, nextSequence: UInt64, storedUpTo: UInt64, signedFloor: WallTime)
 
   static let mark: [UInt8] = Array("BGBJ".utf8)
+  private static let markNumber: UInt32 = 0x4247_424A
   /// Bytes of a record without its body: mark, length, number, kind, checksum.
   static let frameBytes = 4 + 2 + 8 + 1 + 4
 
@@ -39,7 +44,7 @@ public enum JournalRecord: Equatable, Sendable {
 
   /// Appends the record as it stands in the file.
   public func encode(number: UInt64, into writer: inout ByteWriter) {
-    writer.raw(JournalRecord.mark)
+    writer.integer(JournalRecord.markNumber)
     let start = writer.bytes.count
     writer.integer(UInt16(0))
     writer.integer(number)
@@ -61,6 +66,7 @@ public enum JournalRecord: Equatable, Sendable {
     case .stored: 5
     case .known: 6
     case .counters: 7
+    case .done: 8
     }
   }
 
@@ -83,12 +89,13 @@ public enum JournalRecord: Equatable, Sendable {
       writer.bits128(boot)
     case .outcome(let client, let sequence, let outcome):
       writer.bits128(client.bits)
-      writer.integer(sequence)
-      writer.bits128(outcome.taskID.bits)
-      writer.integer(outcome.state.rawValue)
-      writer.signed32(outcome.code)
-      writer.wallTime(outcome.at)
-      writer.text(outcome.text, limit: Limits.outcomeTextBytesMax)
+      JournalRecord.encode(sequence, outcome, into: &writer)
+    case .done(let client, let digest, let at, let notBefore, let sequence, let outcome):
+      writer.bits128(client.bits)
+      writer.bits128(digest)
+      writer.wallTime(at)
+      writer.wallTime(notBefore)
+      JournalRecord.encode(sequence, outcome, into: &writer)
     case .stored(let client, let upTo):
       writer.bits128(client.bits)
       writer.integer(upTo)
@@ -105,6 +112,17 @@ public enum JournalRecord: Equatable, Sendable {
     }
   }
 
+  private static func encode(
+    _ sequence: UInt64, _ outcome: TaskOutcome, into writer: inout ByteWriter
+  ) {
+    writer.integer(sequence)
+    writer.bits128(outcome.taskID.bits)
+    writer.integer(outcome.state.rawValue)
+    writer.signed32(outcome.code)
+    writer.wallTime(outcome.at)
+    writer.text(outcome.text, limit: Limits.outcomeTextBytesMax)
+  }
+
   /// Reads a body of a kind.
   init(kind: UInt8, body: ArraySlice<UInt8>) throws(CodingError) {
     var reader = ByteReader(body)
@@ -119,7 +137,10 @@ public enum JournalRecord: Equatable, Sendable {
     case 3:
       self = .started(
         ClientID(try reader.bits128()), TaskID(try reader.bits128()), boot: try reader.bits128())
-    case 4: self = try JournalRecord.outcome(from: &reader)
+    case 4:
+      let client = ClientID(try reader.bits128())
+      let (sequence, outcome) = try JournalRecord.outcome(from: &reader)
+      self = .outcome(client, sequence: sequence, outcome)
     case 5: self = .stored(ClientID(try reader.bits128()), upTo: try reader.integer())
     case 6:
       self = .known(
@@ -129,6 +150,13 @@ public enum JournalRecord: Equatable, Sendable {
       self = .counters(
         ClientID(try reader.bits128()), nextSequence: try reader.integer(),
         storedUpTo: try reader.integer(), signedFloor: try reader.wallTime())
+    case 8:
+      let client = ClientID(try reader.bits128())
+      let digest = try reader.bits128()
+      let (at, notBefore) = (try reader.wallTime(), try reader.wallTime())
+      let (sequence, outcome) = try JournalRecord.outcome(from: &reader)
+      self = .done(
+        client, digest: digest, at: at, notBefore: notBefore, sequence: sequence, outcome)
     default: throw .badValue
     }
     try reader.end()
@@ -136,16 +164,13 @@ public enum JournalRecord: Equatable, Sendable {
 
   private static func outcome(
     from reader: inout ByteReader
-  ) throws(CodingError) -> JournalRecord {
-    let client = ClientID(try reader.bits128())
+  ) throws(CodingError) -> (sequence: UInt64, TaskOutcome) {
     let sequence: UInt64 = try reader.integer()
     let task = TaskID(try reader.bits128())
     guard let state = TaskState(rawValue: try reader.integer()) else { throw .badValue }
     let code = try reader.signed32()
     let at = try reader.wallTime()
     let text = try reader.text(limit: Limits.outcomeTextBytesMax)
-    return .outcome(
-      client, sequence: sequence,
-      TaskOutcome(taskID: task, state: state, code: code, text: text, at: at))
+    return (sequence, TaskOutcome(taskID: task, state: state, code: code, text: text, at: at))
   }
 }

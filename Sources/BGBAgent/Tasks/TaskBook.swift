@@ -54,9 +54,23 @@ extension ClientBook {
   }
 
   mutating func take(_ news: NumberedOutcome) {
+    number(news)
+    if news.outcome.state.isFinal { tasks[news.outcome.taskID]?.phase = .ended(news) }
+  }
+
+  /// The same of a task that nothing was known of.
+  mutating func take(
+    _ news: NumberedOutcome, digest: Bits128, forgetAt: WallTime, notBefore: WallTime
+  ) {
+    number(news)
+    receive(
+      news.outcome.taskID, TaskEntry(digest: digest, forgetAt: forgetAt, phase: .ended(news)),
+      notBefore: notBefore)
+  }
+
+  private mutating func number(_ news: NumberedOutcome) {
     if news.sequence > storedUpTo { unstored.append(news) }
     nextSequence = max(nextSequence, news.sequence &+ 1)
-    if news.outcome.state.isFinal { tasks[news.outcome.taskID]?.phase = .ended(news) }
   }
 }
 
@@ -66,21 +80,26 @@ public struct TaskBook: Sendable {
   public private(set) var incarnation: UInt64 = 0
   /// Where each client's page is.
   private var numbers: [ClientID: Int] = [:]
+  /// Whose each page is.
+  private var owners: [ClientID] = []
   /// What is remembered of each client; an empty page stands for a client without a past.
-  private var pages: [(client: ClientID, book: ClientBook)] = []
-  /// The page that is asked for first: of the client that is being served, as a rule.
-  private var openPage = 0
+  ///
+  /// Nothing beside the book: to read one field of a page with a second level, the level's other
+  /// fields would be kept alive meanwhile, each at the price of two writes to memory far away.
+  private var pages: [ClientBook] = []
+  /// The client that is being served, as a rule, and its page.
+  private var opened: (client: ClientID, page: Int)?
 
   /// Remembers nothing.
   public init() {}
 
   /// What is remembered of each client that anything is remembered of, in no order.
   var clients: some Sequence<(client: ClientID, book: ClientBook)> {
-    pages.lazy.filter { $0.book != ClientBook() }
+    zip(owners, pages).lazy.filter { $0.1 != ClientBook() }.map { (client: $0.0, book: $0.1) }
   }
 
   private func page(of client: ClientID) -> Int? {
-    if openPage < pages.count, pages[openPage].client == client { return openPage }
+    if let opened, opened.client == client { return opened.page }
     return numbers[client]
   }
 
@@ -88,57 +107,58 @@ public struct TaskBook: Sendable {
   mutating func layPage(for client: ClientID) -> Int {
     if let known = page(of: client) { return known }
     numbers[client] = pages.count
-    pages.append((client, ClientBook()))
+    owners.append(client)
+    pages.append(ClientBook())
     return pages.count - 1
   }
 
-  /// Opens the book at a page: that client's is found without a search until the next call.
-  mutating func open(at page: Int) { openPage = page }
+  /// Opens the book at the page of a client, which is found without a search until the next call.
+  mutating func open(at page: Int, of client: ClientID) { opened = (client, page) }
 
   /// What is remembered of a client; an empty book for a new one.
   public subscript(client: ClientID) -> ClientBook {
-    page(of: client).map { pages[$0].book } ?? ClientBook()
+    page(of: client).map { pages[$0] } ?? ClientBook()
   }
 
   /// What is remembered of a task; nil for nothing.
   public func entry(of key: TaskKey) -> TaskEntry? {
     guard let page = page(of: key.client) else { return nil }
-    return pages[page].book.tasks[key.task]
+    return pages[page].tasks[key.task]
   }
 
   /// The number of a client's next news, and the greatest that is known to be stored.
   func nextSequence(of client: ClientID) -> UInt64 {
     guard let page = page(of: client) else { return 1 }
-    return pages[page].book.nextSequence
+    return pages[page].nextSequence
   }
   func storedUpTo(of client: ClientID) -> UInt64 {
     guard let page = page(of: client) else { return 0 }
-    return pages[page].book.storedUpTo
+    return pages[page].storedUpTo
   }
 
   /// The first news of a client behind a sequence that the server has not confirmed.
   func news(of client: ClientID, after sequence: UInt64) -> NumberedOutcome? {
     guard let page = page(of: client) else { return nil }
-    return pages[page].book.unstored.first { $0.sequence > sequence }
+    return pages[page].unstored.first { $0.sequence > sequence }
   }
 
   /// Changes what a client's book says beside the journal: only for undoing what could not be
   /// written.
   mutating func forget(_ task: TaskID, of client: ClientID) {
     guard let page = page(of: client) else { return }
-    pages[page].book.tasks[task] = nil
-    pages[page].book.unstored.removeAll { $0.outcome.taskID == task }
+    pages[page].tasks[task] = nil
+    pages[page].unstored.removeAll { $0.outcome.taskID == task }
   }
 
   /// Takes a beginning back that was never written, with its news.
   mutating func returnToReceived(_ key: TaskKey) {
     guard let page = page(of: key.client),
-      case .started(let statement, _) = pages[page].book.tasks[key.task]?.phase
+      case .started(let statement, _) = pages[page].tasks[key.task]?.phase
     else { return }
     let startAfter = WallTime(milliseconds: 0)
-    pages[page].book.tasks[key.task]?.phase = .received(
+    pages[page].tasks[key.task]?.phase = .received(
       statement: statement, startAfter: startAfter)
-    pages[page].book.unstored.removeAll { news in
+    pages[page].unstored.removeAll { news in
       news.outcome.taskID == key.task && news.outcome.state == .started
     }
   }
@@ -146,8 +166,8 @@ public struct TaskBook: Sendable {
   /// Gives the next sequence away without a record, for news that cannot be journalled.
   mutating func spendSequence(of client: ClientID) -> UInt64 {
     let page = layPage(for: client)
-    let sequence = pages[page].book.nextSequence
-    pages[page].book.nextSequence = sequence &+ 1
+    let sequence = pages[page].nextSequence
+    pages[page].nextSequence = sequence &+ 1
     return sequence
   }
 
@@ -163,28 +183,33 @@ public struct TaskBook: Sendable {
         startAfter: startAfter)
     case .started(let client, let task, let boot):
       guard let page = page(of: client),
-        case .received(let statement, _) = pages[page].book.tasks[task]?.phase
+        case .received(let statement, _) = pages[page].tasks[task]?.phase
       else { return }
-      pages[page].book.tasks[task]?.phase = .started(statement: statement, boot: boot)
+      pages[page].tasks[task]?.phase = .started(statement: statement, boot: boot)
     case .outcome(let client, let sequence, let outcome):
       let page = layPage(for: client)
-      pages[page].book.take(NumberedOutcome(sequence: sequence, outcome: outcome))
+      pages[page].take(NumberedOutcome(sequence: sequence, outcome: outcome))
+    case .done(let client, let digest, let at, let notBefore, let sequence, let outcome):
+      let page = layPage(for: client)
+      pages[page].take(
+        NumberedOutcome(sequence: sequence, outcome: outcome), digest: digest,
+        forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds), notBefore: notBefore)
     case .stored(let client, let upTo):
       guard let page = page(of: client) else { return }
-      pages[page].book.unstored.removeAll { $0.sequence <= upTo }
-      pages[page].book.storedUpTo = max(pages[page].book.storedUpTo, upTo)
+      pages[page].unstored.removeAll { $0.sequence <= upTo }
+      pages[page].storedUpTo = max(pages[page].storedUpTo, upTo)
     case .known(let client, let task, let digest, let forgetAt):
       let nothing = NumberedOutcome(
         sequence: 0,
         outcome: TaskOutcome(taskID: task, state: .unknown, at: forgetAt))
       let page = layPage(for: client)
-      pages[page].book.tasks[task] = TaskEntry(
+      pages[page].tasks[task] = TaskEntry(
         digest: digest, forgetAt: forgetAt, phase: .ended(nothing))
     case .counters(let client, let nextSequence, let storedUpTo, let signedFloor):
       let page = layPage(for: client)
-      pages[page].book.nextSequence = nextSequence
-      pages[page].book.storedUpTo = storedUpTo
-      pages[page].book.signedFloor = signedFloor
+      pages[page].nextSequence = nextSequence
+      pages[page].storedUpTo = storedUpTo
+      pages[page].signedFloor = signedFloor
     }
   }
 
@@ -197,13 +222,13 @@ public struct TaskBook: Sendable {
       digest: digest, forgetAt: at.adding(milliseconds: Limits.journalKeptMilliseconds),
       phase: .received(statement: bytes, startAfter: startAfter))
     let page = layPage(for: client)
-    pages[page].book.receive(statement.taskID, entry, notBefore: statement.notBefore)
+    pages[page].receive(statement.taskID, entry, notBefore: statement.notBefore)
   }
 
   /// The latest tasks that are over for a client, newest first, at most ``Limits/endedTasksMax``.
   public func endedTasks(of client: ClientID) -> [TaskID] {
-    guard let page = page(of: client), !pages[page].book.tasks.isEmpty else { return [] }
-    let tasks = pages[page].book.tasks
+    guard let page = page(of: client), !pages[page].tasks.isEmpty else { return [] }
+    let tasks = pages[page].tasks
     let ended = tasks.filter { if case .ended = $0.value.phase { true } else { false } }
     let latest = ended.sorted { ($0.value.forgetAt, $0.key) > ($1.value.forgetAt, $1.key) }
     return latest.prefix(Limits.endedTasksMax).map(\.key)
@@ -215,8 +240,8 @@ public struct TaskBook: Sendable {
   /// and what is forgotten too early could run twice.
   public mutating func forgetOld() {
     for page in pages.indices {
-      let floor = pages[page].book.signedFloor
-      pages[page].book.tasks = pages[page].book.tasks.filter { $0.value.forgetAt > floor }
+      let floor = pages[page].signedFloor
+      pages[page].tasks = pages[page].tasks.filter { $0.value.forgetAt > floor }
     }
   }
 

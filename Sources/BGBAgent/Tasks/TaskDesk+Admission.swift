@@ -10,14 +10,12 @@ import Reactor
 extension TaskDesk {
   /// A task was pushed.
   public func push(_ client: ClientID, _ push: PushTask, at now: Moment) {
-    admit(
-      client, PolicyTask(task: push.task, leafIndex: push.leafIndex, path: push.path),
-      pushID: push.pushID, at: now)
+    admit(client, push.task, push.leafIndex, push.path, pushID: push.pushID, at: now)
   }
 
   /// A policy brought a task: taken like a push, but known ones are silently left alone.
   public func policyTask(_ client: ClientID, _ task: PolicyTask, at now: Moment) {
-    admit(client, task, pushID: 0, at: now)
+    admit(client, task.task, task.leafIndex, task.path, pushID: 0, at: now)
   }
 
   /// The server withdraws a task.
@@ -25,22 +23,25 @@ extension TaskDesk {
     let key = TaskKey(client: client, task: task)
     guard book.entry(of: key) != nil else { return }
     let waited = plan.remove(key) != nil
-    orders.append(.told(client, .cancelAsked(task, tooLate: !waited)))
+    announce(client, .cancelAsked(task, tooLate: !waited))
     guard waited else { return }  // Begun or over: the outcome follows, or was sent.
     end(key, .cancelled, text: "withdrawn before it was started", pushID: 0, at: now)
   }
 
-  private func admit(_ client: ClientID, _ came: PolicyTask, pushID: UInt64, at now: Moment) {
+  private func admit(
+    _ client: ClientID, _ came: SignedTask, _ leafIndex: UInt32, _ path: MerklePath,
+    pushID: UInt64, at now: Moment
+  ) {
     guard let clock = desk(of: client)?.clock.time(at: now.ticks) else { return }
     let statement: TaskStatement
     do throws(TaskRejection) {
       statement = try TaskCheck.admit(
-        task: came.task, leafIndex: came.leafIndex, path: came.path, keys: rules.keys,
-        site: rules.site, client: client, now: clock, proven: &proven)
+        task: came, leafIndex: leafIndex, path: path, keys: rules.keys, site: rules.site,
+        client: client, now: clock, proven: &proven)
     } catch {
       // Time is judged last: what failed by time alone is signed and ours, and may be known.
       let isOurs = error == .expired || error == .notYetValid
-      let named = (try? TaskStatement(decoding: came.task.statement))?.taskID
+      let named = (try? TaskStatement(decoding: came.statement))?.taskID
       if isOurs, let named, answerKnown(client, named, came, pushID: pushID, at: now) { return }
       refuse(client, named, error, pushID: pushID, at: now)
       return
@@ -51,11 +52,11 @@ extension TaskDesk {
 
   /// Answers a task that is remembered; false for a new one.
   private func answerKnown(
-    _ client: ClientID, _ task: TaskID, _ came: PolicyTask, pushID: UInt64, at now: Moment
+    _ client: ClientID, _ task: TaskID, _ came: SignedTask, pushID: UInt64, at now: Moment
   ) -> Bool {
     let key = TaskKey(client: client, task: task)
     guard let entry = book.entry(of: key) else { return false }
-    guard entry.digest == TaskBook.digest(came.task.statement) else {
+    guard entry.digest == TaskBook.digest(came.statement) else {
       refuse(client, task, .altered, pushID: pushID, at: now)
       return true
     }
@@ -96,7 +97,7 @@ extension TaskDesk {
     case .failure(let rejection):
       noteReceived(client, statement, at: clock, startAfter: clock)
       lineUp(.admitted(key, pushID: pushID), of: client)
-      orders.append(.told(client, .refused(statement.taskID, rejection)))
+      announce(client, .refused(statement.taskID, rejection))
       end(
         key, .rejected, code: rejection.rawValue, text: rejection.sentence, pushID: pushID, at: now)
       return
@@ -105,17 +106,15 @@ extension TaskDesk {
       key: key, action: action, parameters: statement.parameters,
       runMilliseconds: runMilliseconds(statement))
     let delay = startDelay(statement, clock: clock)
-    orders.append(
-      .told(client, .received(statement.taskID, pushID: pushID, action: action)))
+    announce(client, .received(statement.taskID, pushID: pushID, action: action))
     desk(of: client)?.clock.takeSigned(statement.notBefore)
+    if delay == 0, let instant = rules.instant {
+      // Done: nothing of it could be taken back or acknowledged.
+      return noteDone(order, statement, instant(order), pushID: pushID, clock: clock, at: now)
+    }
     noteReceived(
       client, statement, at: clock,
       startAfter: clock.adding(milliseconds: Int64(clamping: delay)))
-    if delay == 0, let instant = rules.instant {
-      let result = instant(order)  // Done: nothing of it could be taken back or acknowledged.
-      end(key, result.state, code: result.code, text: result.text, pushID: pushID, at: now)
-      return
-    }
     lineUp(.admitted(key, pushID: pushID), of: client)
     let waiting = WaitingTask(
       order: order, startBefore: statement.startBefore, startAt: now.ticks + delay)
@@ -160,7 +159,7 @@ extension TaskDesk {
   private func refuse(
     _ client: ClientID, _ task: TaskID?, _ rejection: TaskRejection, pushID: UInt64, at now: Moment
   ) {
-    orders.append(.told(client, .refused(task, rejection)))
+    announce(client, .refused(task, rejection))
     guard let task else {
       // No task can be named, so none can have an outcome: it is told as live data.
       let value = LiveData.Value(name: "refused-task", text: rejection.sentence)

@@ -58,10 +58,13 @@ extension TaskDesk {
   public func durable(through ticket: UInt64, at now: Moment) {
     if health != .sound {
       health = .sound
-      orders.append(contentsOf: clients.keys.prefix(1).map { .told($0, .journalRepaired) })
+      if let one = clients.keys.first { announce(one, .journalRepaired) }
     }
     var done = 0
     while done < line.count, line[done].ticket <= ticket {
+      if done + 8 < line.count {
+        Foresight.bring(at: line[done + 8].place, bytes: ClientDesk.bytesInUse)
+      }
       release(line[done].waiting, of: line[done].desk, at: now)
       done += 1
     }
@@ -78,7 +81,7 @@ extension TaskDesk {
       orders.append(.rewriteJournal)
     case .repairing, .broken:
       if health == .repairing {
-        orders.append(contentsOf: clients.keys.prefix(1).map { .told($0, .journalFailed) })
+        if let one = clients.keys.first { announce(one, .journalFailed) }
       }
       health = .broken(retryAt: now.ticks + rules.journalRetryMilliseconds)
       giveUpUnwritten(at: now)
@@ -103,6 +106,23 @@ extension TaskDesk {
     write(.received(client, statement: bytes, at: moment, startAfter: startAfter), isUrgent: true)
   }
 
+  /// Takes the task that was verified just now as one that is over already.
+  func noteDone(
+    _ order: ActionOrder, _ statement: TaskStatement, _ result: ActionResult, pushID: UInt64,
+    clock: WallTime, at now: Moment
+  ) {
+    let client = order.key.client
+    let outcome = outcome(
+      of: order.key, result.state, code: result.code, text: result.text, at: now)
+    announce(client, .ended(outcome))
+    let sequence = nextSequence(of: client, answering: pushID)
+    note(
+      .done(
+        client, digest: TaskBook.digest(sha256: proven.last.digest), at: clock,
+        notBefore: statement.notBefore, sequence: sequence, outcome))
+    lineUp(.news(sequence: sequence), of: client)
+  }
+
   private func write(_ record: JournalRecord, isUrgent: Bool) {
     // While the journal is broken its next form is written from memory.
     guard health == .sound else { return }
@@ -113,7 +133,9 @@ extension TaskDesk {
 
   /// Lets something wait for the batch that is being filled.
   func lineUp(_ waiting: Waiting, of client: ClientID) {
-    if let desk = desk(of: client) { line.append((ticket, desk, waiting)) }
+    guard let desk = desk(of: client) else { return }
+    line.append(
+      InLine(ticket: ticket, desk: desk, waiting: waiting, place: Foresight.place(of: desk)))
   }
 
   private func release(_ waiting: Waiting, of desk: ClientDesk, at now: Moment) {
@@ -152,14 +174,14 @@ extension TaskDesk {
   /// Undoes what waits in line and could not be written: new tasks are refused and forgotten, those
   /// that were about to begin wait again; news keep waiting.
   private func giveUpUnwritten(at now: Moment) {
-    var kept: [(ticket: UInt64, desk: ClientDesk, waiting: Waiting)] = []
+    var kept: [InLine] = []
     for entry in line {
       switch entry.waiting {
       case .admitted(let key, let pushID):
         _ = plan.remove(key)
         running[key] = nil
         book.forget(key.task, of: key.client)
-        orders.append(.told(key.client, .refused(key.task, .journalFailed)))
+        announce(key.client, .refused(key.task, .journalFailed))
         answerUnwritten(key, .journalFailed, pushID: pushID, at: now)
       case .begin(let order):
         running[order.key] = nil

@@ -91,22 +91,34 @@ extension TaskDesk {
     _ key: TaskKey, _ state: TaskState, code: Int32 = 0, text: String, pushID: UInt64,
     at now: Moment
   ) {
-    let outcome = TaskOutcome(
+    let outcome = outcome(of: key, state, code: code, text: text, at: now)
+    announce(key.client, .ended(outcome))
+    tell(key.client, outcome, pushID: pushID)
+  }
+
+  func outcome(
+    of key: TaskKey, _ state: TaskState, code: Int32, text: String, at now: Moment
+  ) -> TaskOutcome {
+    TaskOutcome(
       taskID: key.task, state: state, code: code,
       text: String(text.cut(toBytes: Limits.outcomeTextBytesMax)),
       at: time(of: key.client, at: now))
-    orders.append(.told(key.client, .ended(outcome)))
-    tell(key.client, outcome, pushID: pushID)
   }
 
   /// Writes news down; it is sent when it is durable.
   func tell(_ client: ClientID, _ outcome: TaskOutcome, pushID: UInt64) {
+    let sequence = nextSequence(of: client, answering: pushID)
+    note(.outcome(client, sequence: sequence, outcome))
+    lineUp(.news(sequence: sequence), of: client)
+  }
+
+  /// The number of a client's next news, which answer a push unless its number is 0.
+  func nextSequence(of client: ClientID, answering pushID: UInt64) -> UInt64 {
     let sequence = book.nextSequence(of: client)
     if pushID != 0, let desk = desk(of: client), desk.isConnected {
       desk.pushIDs.set(pushID, for: sequence)
     }
-    note(.outcome(client, sequence: sequence, outcome))
-    lineUp(.news(sequence: sequence), of: client)
+    return sequence
   }
 
   /// Plans what the journal remembers as received: after a restart, once a server told the time.

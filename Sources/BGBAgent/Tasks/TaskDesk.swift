@@ -74,8 +74,8 @@ public enum DeskOrder: Equatable, Sendable {
   case begin(ActionOrder)
   /// Write the whole journal anew: give `rewrite()` to its thread.
   case rewriteJournal
-  /// For logs and observers.
-  case told(ClientID, DeskEvent)
+  /// For logs and observers; with the client's number, which is how many were added before it.
+  case told(ClientID, number: Int, DeskEvent)
 }
 
 /// What a desk decided, for logs and observers.
@@ -112,12 +112,23 @@ public final class TaskDesk {
     case news(sequence: UInt64)
   }
 
+  /// One that waits in line.
+  struct InLine {
+    var ticket: UInt64
+    var desk: ClientDesk
+    var waiting: Waiting
+    /// Where the desk's object lies, to be asked for ahead.
+    var place: UInt
+  }
+
   /// A client as this process serves it now.
   final class ClientDesk {
     /// How much of an object is asked for ahead, in bytes; nothing but time depends on it.
     static let bytesInUse = 192
     /// Whose it is.
     let client: ClientID
+    /// How many were added before it.
+    let number: Int
     /// Its page in the book.
     let page: Int
     /// What the owner of the desk knows it by.
@@ -133,8 +144,11 @@ public final class TaskDesk {
     /// Whether something may be durable here that was not sent in this session.
     var hasNews: Bool { cursor < durable }
 
-    init(_ client: ClientID, page: Int, mark: UInt64, clock: ServerClock, durable: UInt64) {
+    init(
+      _ client: ClientID, number: Int, page: Int, mark: UInt64, clock: ServerClock, durable: UInt64
+    ) {
       self.client = client
+      self.number = number
       self.page = page
       self.mark = mark
       self.clock = clock
@@ -170,7 +184,7 @@ public final class TaskDesk {
   var running: [TaskKey: ActionLane] = [:]
   var held: [TaskKey: Held] = [:]
   var health = JournalHealth.sound
-  var line: [(ticket: UInt64, desk: ClientDesk, waiting: Waiting)] = []
+  var line: [InLine] = []
   var batch = ByteWriter(capacity: 0)
   var batchIsUrgent = false
   var ticket: UInt64 = 1
@@ -197,7 +211,8 @@ public final class TaskDesk {
     let page = book.layPage(for: client)
     let remembered = book[client]
     clients[client] = ClientDesk(
-      client, page: page, mark: mark, clock: ServerClock(floor: remembered.signedFloor),
+      client, number: clients.count, page: page, mark: mark,
+      clock: ServerClock(floor: remembered.signedFloor),
       durable: remembered.nextSequence &- 1)
   }
 
@@ -212,7 +227,7 @@ public final class TaskDesk {
   /// The next calls are about this client: it is found without a search.
   func expect(_ desk: ClientDesk) {
     lastFound = desk
-    book.open(at: desk.page)
+    book.open(at: desk.page, of: desk.client)
   }
 
   /// How many clients are served.
@@ -294,7 +309,7 @@ public final class TaskDesk {
     let proven = min(upTo, cursor)
     guard proven > book.storedUpTo(of: client) else { return }
     note(.stored(client, upTo: proven), isUrgent: false)
-    orders.append(.told(client, .stored(proven)))
+    announce(client, .stored(proven))
   }
 
   /// Whether something may be durable here that was not sent in this session.
@@ -304,13 +319,23 @@ public final class TaskDesk {
 
   /// The next news to send, in the order of their sequences; nil when there is none now.
   public func nextNews(_ client: ClientID) -> OutcomeReport? {
-    guard let desk = desk(of: client), desk.isConnected, desk.hasNews,
-      let news = book.news(of: client, after: desk.cursor),
+    desk(of: client).flatMap { nextNews(of: $0) }
+  }
+
+  /// The same, of a client that was said to be expected.
+  func nextNews(of desk: ClientDesk) -> OutcomeReport? {
+    guard desk.isConnected, desk.hasNews,
+      let news = book.news(of: desk.client, after: desk.cursor),
       news.sequence <= desk.durable
     else { return nil }
     desk.cursor = news.sequence
     let pushID = desk.pushIDs.take(news.sequence) ?? 0
     return OutcomeReport(pushID: pushID, sequence: news.sequence, outcome: news.outcome)
+  }
+
+  /// Tells logs and observers.
+  func announce(_ client: ClientID, _ event: DeskEvent) {
+    if let desk = desk(of: client) { orders.append(.told(client, number: desk.number, event)) }
   }
 
   /// The time to write on what is decided now: the server's, or ours while none is known.

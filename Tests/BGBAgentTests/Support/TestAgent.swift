@@ -41,7 +41,7 @@ final class TestAgent {
       configuration, desk: desk,
       makeDisk: makeDisk ?? { JournalFile(path: journal) }, time: time.source,
       random: JitterRandom(seed: 2), linksMax: 64)
-    loop.observer = { [unowned self] _, event in events.append(event) }
+    loop.observer = { [unowned self] _, _, event in events.append(event) }
     let files = try site.client(testClient)
     try loop.add(
       AgentIdentity(

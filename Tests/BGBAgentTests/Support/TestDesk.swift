@@ -78,7 +78,7 @@ final class TestDesk {
       case .news: break
       case .begin(let order): begun.append(order)
       case .rewriteJournal: rewritesAsked += 1
-      case .told(_, let event): told.append(event)
+      case .told(_, _, let event): told.append(event)
       }
     }
     while let report = desk.nextNews(testClient) { sent.append(.taskOutcome(report)) }
