@@ -30,7 +30,10 @@ public final class Loop {
   /// waking up a laptop's timers are late by at most this.
   public let sleepMaximumMilliseconds: Int32
   /// The moment of this turn: sampled when the wait ended, the same for everybody within the turn.
-  public private(set) var now: Ticks
+  public var now: Ticks { moment }
+  // Not public itself: an object's property that other modules can reach is asked at each access
+  // whether anybody else is at it, and this one is asked several times for each event.
+  private var moment: Ticks
   /// How many turns have begun.
   public private(set) var turns: UInt64 = 0
   /// How many waits were preceded by a pause, for events to gather.
@@ -58,8 +61,8 @@ public final class Loop {
     poller = try Poller()
     urgent = try Poller()
     ready = ReadyList(capacity: readyCapacity)
-    now = time.now()
-    wheel = TimerWheel(now: now, reserving: timerCapacity)
+    moment = time.now()
+    wheel = TimerWheel(now: moment, reserving: timerCapacity)
   }
 
   /// Lets news of a watched descriptor end a pause for company; closing its last copy undoes it.
@@ -89,7 +92,7 @@ public final class Loop {
     // Under a manual clock a sleep would never end by itself; the test moves the clock instead.
     let timeout = time.passesByItself ? sleepMilliseconds(maySleep: maySleep) : 0
     let count = try poller.wait(into: ready, atMost: atMost, timeoutMilliseconds: timeout)
-    now = max(now, time.now())
+    moment = max(moment, time.now())
     turns &+= 1
     if mayGather { moderation.note(events: count, slept: maySleep, at: now) }
     return count

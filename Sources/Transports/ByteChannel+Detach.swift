@@ -9,25 +9,17 @@ extension ByteChannel {
   /// A session that has arrived and was not fetched is lost: call ``takeNewSession()`` first. After
   /// ``DetachOutcome/notYet`` ask again after the next receive or flush.
   public func detach(into table: DetachedTable) -> DetachOutcome {
-    let outcome = transport.detach(into: table)
+    let outcome = line.transport.detach(into: table)
     // The kernel's reads bring one record each, however many there are.
-    gate.tellsWhatIsLeft = outcome == .detached && table.kernel == nil
+    line.gate.tellsWhatIsLeft = outcome == .detached && table.kernel == nil
     return outcome
   }
 
   /// Whether the connection was detached.
-  public var isDetached: Bool {
-    switch transport {
-    case .detached: true
-    case .plain: false
-    case .tls: false
-    case .polled: false
-    case .closed: false
-    }
-  }
+  public var isDetached: Bool { line.transport.isDetached }
 
   /// Sends the peer of a server's connection one session ticket; only before detaching.
   ///
   /// - Returns: `progressed(0)` once it is sent; after ``IOStep/wouldBlock(_:)`` call again.
-  public func sendTicket() -> IOStep { transport.sendTicket() }
+  public func sendTicket() -> IOStep { line.transport.sendTicket() }
 }

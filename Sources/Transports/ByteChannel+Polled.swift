@@ -6,20 +6,20 @@ extension ByteChannel {
   ///
   /// What it brought is received as from a socket: call ``receive(into:)``.
   public func deliver(_ bytes: [UInt8], at offset: UInt64) -> Bool {
-    transport.withPolled { $0.deliver(bytes, at: offset) } ?? false
+    line.transport.withPolled { $0.deliver(bytes, at: offset) } ?? false
   }
 
   /// Takes the peer's word that it has our stream up to `offset`; false for one that cannot be.
   ///
   /// What waited for room goes with the next ``flush(now:bytesMax:)``.
   public func confirm(upTo offset: UInt64) -> Bool {
-    transport.withPolled { $0.confirm(upTo: offset) } ?? false
+    line.transport.withPolled { $0.confirm(upTo: offset) } ?? false
   }
 
   /// The piece to send now, with the place in our stream where it begins: everything that was
   /// flushed and that the peer is not known to have.
   public var unconfirmed: (offset: UInt64, bytes: [UInt8]) {
-    switch transport {
+    switch line.transport {
     case .polled(let polled): (polled.confirmed, polled.unconfirmed)
     case .plain: (0, [])
     case .tls: (0, [])
@@ -30,7 +30,7 @@ extension ByteChannel {
 
   /// How many bytes of ``unconfirmed`` there are, without copying them.
   public var unconfirmedCount: Int {
-    switch transport {
+    switch line.transport {
     case .polled(let polled): Int(clamping: polled.written &- polled.confirmed)
     case .plain: 0
     case .tls: 0
@@ -41,7 +41,7 @@ extension ByteChannel {
 
   /// Bytes of the peer's stream that were taken so far.
   public var receivedCount: UInt64 {
-    switch transport {
+    switch line.transport {
     case .polled(let polled): polled.received
     case .plain: 0
     case .tls: 0

@@ -24,10 +24,8 @@ public final class ByteChannel {
     set { peerNote = newValue.map(PeerNote.init) }
   }
 
-  /// How the bytes travel; ByteChannel+Polled reaches it too.
-  var transport: Transport
-  private var outbound: OutboundQueue
-  var gate = ReadinessGate()
+  /// What moves; the other files reach it too.
+  var line: ChannelLine
   private var peerNote: PeerNote?
 
   /// Takes over a transport.
@@ -39,36 +37,31 @@ public final class ByteChannel {
     _ transport: consuming Transport, token: Token, pool: BlockPool, outboundBytesMax: Int,
     now: Ticks
   ) {
-    self.transport = transport
     self.token = token
-    outbound = OutboundQueue(pool: pool, limit: outboundBytesMax, now: now)
+    line = ChannelLine(
+      transport: transport,
+      outbound: OutboundQueue(pool: pool, limit: outboundBytesMax, now: now))
   }
 
   // MARK: What an event lets run
 
   /// Whether an event lets the handshake or a receive run.
-  public func mayReceive(on readiness: Readiness) -> Bool {
-    if gate.tellsWhatIsLeft {
-      gate.noteEvent(readiness)
-      transport.noteReadable()
-    }
-    return gate.mayReceive(on: readiness)
-  }
+  public func mayReceive(on readiness: Readiness) -> Bool { line.mayReceive(on: readiness) }
 
   /// Whether an event lets a blocked flush run.
-  public func mayFlush(on readiness: Readiness) -> Bool { gate.mayFlush(on: readiness) }
+  public func mayFlush(on readiness: Readiness) -> Bool { line.gate.mayFlush(on: readiness) }
 
   /// Whether the owner wants to receive; set to false, the peer is left to fill the kernel's
   /// buffers.
   ///
   /// Leftovers inside the transport are not delivered either while this is false.
   public var receives: Bool {
-    get { gate.receives }
-    set { gate.receives = newValue }
+    get { line.gate.receives }
+    set { line.gate.receives = newValue }
   }
 
   /// Tells the processor that this channel's keys will be needed in a moment.
-  public func foresee() { transport.foresee() }
+  public func foresee() { line.transport.foresee() }
 
   // MARK: Before TLS
 
@@ -79,7 +72,7 @@ public final class ByteChannel {
   public func greeting(using room: inout ReceiveBuffer) -> Greeting {
     room.clear()
     var free = room.freeBytes
-    switch StreamSocket.peek(transport.descriptor, into: &free) {
+    switch StreamSocket.peek(line.transport.descriptor, into: &free) {
     case .moved(let count):
       room.advance(count)
       return room.withBytes { ClientHello.offersResumption($0) ? .resumption : .handshake }
@@ -92,21 +85,21 @@ public final class ByteChannel {
   ///
   /// - Throws: the transport's error when OpenSSL has no room; the channel is closed then.
   public func startTLS(_ context: TLSContext) throws(TransportError) {
-    let plain = transport.take()
+    let plain = line.transport.take()
     guard case .plain(let socket) = consume plain else { throw TransportError(.closed) }
-    transport = .tls(try TLSTransport(socket.takeSocket(), context: context))
+    line.transport = .tls(try TLSTransport(socket.takeSocket(), context: context))
   }
 
   // MARK: In
 
   /// Whether a handshake is not done yet.
-  public var isShakingHands: Bool { transport.isShakingHands }
+  public var isShakingHands: Bool { line.transport.isShakingHands }
 
   /// Takes the handshake as far as it goes now; when it is done, ``peer`` is set.
   public func handshake() -> HandshakeStep {
-    let step = transport.handshake()
-    gate.noteHandshake(step)
-    if step == .done && peer == nil { peer = transport.readPeer() }
+    let step = line.transport.handshake()
+    line.gate.noteHandshake(step)
+    if step == .done && peer == nil { peer = line.transport.readPeer() }
     return step
   }
 
@@ -114,16 +107,11 @@ public final class ByteChannel {
   ///
   /// One call per event is enough: what remains in the kernel makes the next event or shows in
   /// ``hasLeftovers``, as does what remains inside.
-  public func receive(into buffer: inout ReceiveBuffer) -> IOStep {
-    buffer.clear()
-    let step = transport.read(into: &buffer)
-    gate.noteReceive(step, leaves: transport.hasLeftovers)
-    return step
-  }
+  public func receive(into buffer: inout ReceiveBuffer) -> IOStep { line.receive(into: &buffer) }
 
   /// Whether there may be more to receive, bytes or the end, for which epoll will never wake
   /// anybody.
-  public var hasLeftovers: Bool { gate.receives && (gate.endNears || transport.hasLeftovers) }
+  public var hasLeftovers: Bool { line.hasLeftovers }
 
   // MARK: Out
 
@@ -131,7 +119,7 @@ public final class ByteChannel {
   ///
   /// Nothing is sent before ``flush(now:bytesMax:)``.
   public func enqueue(_ bytes: Span<UInt8>, now: Ticks) -> StoreOutcome {
-    outbound.store(bytes, now: now)
+    line.outbound.store(bytes, now: now)
   }
 
   /// Sends from the queue until it is empty, the socket is full, or `bytesMax` have gone.
@@ -140,20 +128,7 @@ public final class ByteChannel {
   /// - Returns: the bytes that went, which may be none of an empty queue; or what it waits for, if
   ///   nothing went.
   public func flush(now: Ticks, bytesMax: Int = .max) -> IOStep {
-    if transport.isShakingHands { return .progressed(0) }
-    var sent = 0
-    var step = IOStep.progressed(0)
-    while !outbound.isEmpty && sent < bytesMax {
-      step = outbound.withFront { transport.write($0) }
-      guard case .progressed(let count) = step else { break }
-      outbound.consume(count, now: now)
-      sent += count
-    }
-    gate.noteFlush(step, isEmpty: outbound.isEmpty)
-    switch step {
-    case .progressed, .wouldBlock: return sent > 0 ? .progressed(sent) : step
-    case .ended, .failed: return step
-    }
+    line.flush(now: now, bytesMax: bytesMax)
   }
 
   /// Sends the bytes at once where nothing waits before them; what does not go is queued.
@@ -162,57 +137,41 @@ public final class ByteChannel {
   /// What goes at once costs no block and no second look at the connection. Only a connection that
   /// left OpenSSL sends at once: OpenSSL wants to be shown the same bytes again, in one piece.
   public func send(_ bytes: Span<UInt8>, now: Ticks) -> SendOutcome {
-    guard outbound.isEmpty, isDetached else {
-      return outbound.store(bytes, now: now) == .stored ? .queued : .refused
-    }
-    var sent = 0
-    while sent < bytes.count {
-      let step = transport.write(bytes.extracting(droppingFirst: sent))
-      gate.noteFlush(step, isEmpty: true)
-      switch step {
-      case .progressed(let count): sent += count
-      case .wouldBlock:
-        let rest = bytes.extracting(droppingFirst: sent)
-        return outbound.store(rest, now: now) == .stored ? .queued : .refused
-      case .ended, .failed: return .lost(step)
-      }
-    }
-    return .sent
+    line.send(bytes, now: now)
   }
 
   /// Bytes that wait to be sent.
-  public var outboundCount: Int { outbound.count }
+  public var outboundCount: Int { line.outbound.count }
 
   /// Since when the queue, as it was then, has not been sent completely; nil when nothing waits.
   ///
   /// The measure for cutting slow readers: a peer that takes a byte now and then does not reset it.
-  public var outboundWaitingSince: Ticks? { outbound.waitingSince }
+  public var outboundWaitingSince: Ticks? { line.outbound.waitingSince }
 
   // MARK: Interest and identity
 
   /// Tells epoll what this connection waits for now, if that changed; the first call adds it.
   public func settle(_ poller: Poller) throws(Errno) {
-    guard transport.descriptor >= 0 else { return }
-    try gate.settle(poller, transport.descriptor, token)
+    try line.settle(poller, token)
   }
 
   /// The descriptor's number; -1 once closed.
-  public var descriptor: Int32 { transport.descriptor }
+  public var descriptor: Int32 { line.transport.descriptor }
 
   /// Whether the handshake resumed an earlier session.
-  public var resumed: Bool { transport.resumed }
+  public var resumed: Bool { line.transport.resumed }
 
   /// How the peer proved who it is; ask as soon as the handshake is done.
-  public func readProof() -> PeerProof? { transport.readProof() }
+  public func readProof() -> PeerProof? { line.transport.readProof() }
 
   /// The protocol version and the cipher suite that the handshake agreed upon, for people.
-  public func readAgreement() -> String? { transport.readAgreement() }
+  public func readAgreement() -> String? { line.transport.readAgreement() }
 
   /// The certificate for which the handshake failed, for the audit.
-  public func readRefusedPeer() -> PeerIdentity? { transport.readRefusedPeer() }
+  public func readRefusedPeer() -> PeerIdentity? { line.transport.readRefusedPeer() }
 
   /// The session that arrived since the last call, for a client to keep; ask after each receive.
-  public func takeNewSession() -> [UInt8]? { transport.takeNewSession() }
+  public func takeNewSession() -> [UInt8]? { line.transport.takeNewSession() }
 
   /// Drops ``peer`` once the owner has taken from it what it needs; idle connections add up.
   public func forgetPeer() { peer = nil }
@@ -223,8 +182,8 @@ public final class ByteChannel {
   ///
   /// - Precondition: nothing waits to be sent.
   public func finishSending() -> IOStep {
-    precondition(outbound.isEmpty, "flush before the end is announced, or the queue is lost")
-    return transport.finishWriting()
+    precondition(line.outbound.isEmpty, "flush before the end is announced, or the queue is lost")
+    return line.transport.finishWriting()
   }
 
   /// Closes the descriptor and gives back all memory; what was queued is lost.
@@ -233,9 +192,7 @@ public final class ByteChannel {
   /// - Parameter sendCloseNotify: whether the peer is told first, as far as that goes without
   ///   waiting.
   public func close(sendCloseNotify: Bool) {
-    if sendCloseNotify { _ = transport.finishWriting() }
-    transport = .closed
-    outbound.removeAll()
+    line.close(sendCloseNotify: sendCloseNotify)
   }
 }
 

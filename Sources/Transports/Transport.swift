@@ -147,6 +147,17 @@ public enum Transport: ~Copyable {
     }
   }
 
+  /// Whether its keys were taken from OpenSSL.
+  var isDetached: Bool {
+    switch self {
+    case .detached: true
+    case .plain: false
+    case .tls: false
+    case .polled: false
+    case .closed: false
+    }
+  }
+
   /// Says that an event announced bytes: until a read took all, there are leftovers.
   ///
   /// For transports that tell what they leave in the kernel; others are told again by epoll.

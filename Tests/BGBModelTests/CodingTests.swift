@@ -126,6 +126,15 @@ import Testing
     #expect(CRC32C.checksum([UInt8](0..<32).reversed()) == 0x113F_DB5C)
   }
 
+  /// Eight bytes a step and one byte a step, for every rest and every place to begin.
+  @Test(arguments: 0..<8) func stepsOfEightGiveTheSameValue(_ start: Int) {
+    let bytes = (0..<48).map { UInt8(truncatingIfNeeded: $0 * 151 + 7) }
+    for end in start...bytes.count {
+      let slice = bytes[start..<end]
+      #expect(CRC32C.checksum(slice) == CRC32C.checksum(slice.lazy.map { $0 }), "\(start)..<\(end)")
+    }
+  }
+
   @Test func piecesGiveTheSameValue() {
     var sum = CRC32C()
     sum.update("1234".utf8)

@@ -313,7 +313,7 @@ struct DetachedTLSTests {
 
 /// The slot of a detached channel.
 func detachedSlot(of channel: ByteChannel) -> SlotName? {
-  switch channel.transport {
+  switch channel.line.transport {
   case .detached(let detached): detached.place
   case .plain: nil
   case .tls: nil

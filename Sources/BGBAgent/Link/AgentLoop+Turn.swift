@@ -26,7 +26,8 @@ extension AgentLoop {
     readLeftovers()  // Bytes inside OpenSSL wake nobody; they are read before new ones.
     for index in 0..<ready {
       foresee(from: index) { $0 < ready ? loop.ready[$0].token : nil }
-      serve(loop.ready[index].token, loop.ready[index].readiness)
+      let event = loop.ready[index]
+      serve(event.token, event.readiness)
     }
     for _ in 0..<loop.gatherExpired() { if let payload = loop.popExpired() { expire(payload) } }
     callLaboratory()

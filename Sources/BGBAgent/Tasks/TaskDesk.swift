@@ -67,7 +67,9 @@ public struct DeskRules: Sendable {
 /// What the owner of a desk shall do.
 public enum DeskOrder: Equatable, Sendable {
   /// Send a message if the client is connected.
-  case send(ClientID, Message)
+  ///
+  /// Apart from the others: they come by the thousand, and each takes the room of the largest.
+  indirect case send(ClientID, Message)
   /// There is news: call `nextNews` as long as there is room. With the owner's mark of the client.
   case news(ClientID, mark: UInt64)
   /// Begin an action; its end comes back through `finished`.

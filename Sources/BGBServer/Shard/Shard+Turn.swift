@@ -23,7 +23,8 @@ extension Shard {
     serveLeftovers()
     for index in 0..<ready {
       foresee(from: index, below: ready) { loop.ready[$0].token }
-      serve(loop.ready[index].token, loop.ready[index].readiness)
+      let event = loop.ready[index]
+      serve(event.token, event.readiness)
     }
     // Established sessions were served; newcomers get what time is left, within a budget, so that a
     // reconnect storm delays a push by one budget and not by ten thousand handshakes.

@@ -89,7 +89,10 @@ public final class ReadyList {
   /// How many events one wait can report.
   public let capacity: Int
   /// How many events the last wait found.
-  public private(set) var count = 0
+  public var count: Int { found }
+  // Not public itself: a property that other modules can reach is asked at each access whether
+  // anybody else is at it, and this one is asked for each event.
+  private var found = 0
 
   /// Makes a list for at most so many events a wait; what does not fit is reported by the next
   /// wait.
@@ -107,7 +110,7 @@ public final class ReadyList {
   /// One event of the last wait.
   public subscript(index: Int) -> (token: Token, readiness: Readiness) {
     precondition(index >= 0, "an event has a place")
-    precondition(index < count, "beyond the events of this wait")
+    precondition(index < found, "beyond the events of this wait")
     let event = unsafe events[index]
     return (Token(rawValue: event.token), Readiness(rawValue: event.readiness))
   }
@@ -117,7 +120,7 @@ public final class ReadyList {
     from poller: Int32, atMost room: Int, timeoutMilliseconds: Int32
   ) -> Int32 {
     let got = unsafe cepoll_wait(poller, events, Int32(room), timeoutMilliseconds)
-    count = max(0, Int(got))
+    found = max(0, Int(got))
     return got
   }
 }
