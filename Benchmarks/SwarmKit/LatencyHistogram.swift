@@ -6,10 +6,19 @@ import Histogram
 
 /// A distribution of times in microseconds.
 public struct LatencyHistogram: Sendable {
-  private var histogram = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
+  private var histogram = LatencyHistogram.empty
   /// How many times were recorded.
   public private(set) var count: UInt64 = 0
   private var sum: Double = 0
+
+  /// With room for a minute: a longer time makes it grow, which the library does one number after
+  /// the other and again for each time that is the longest yet.
+  private static let empty = {
+    var histogram = Histogram<UInt64>(
+      highestTrackableValue: 1 << 26, numberOfSignificantValueDigits: .three)
+    histogram.autoResize = true
+    return histogram
+  }()
 
   /// Begins empty.
   public init() {}

@@ -95,14 +95,16 @@ public struct Bits128: Hashable, Comparable, Sendable {
 
   /// Appends the bytes of ``text``, for lines that are written by the hundred thousand.
   public func appendText(to characters: inout [UInt8]) {
-    for position in 0..<16 {
-      if position == 4 || position == 6 || position == 8 || position == 10 {
-        characters.append(UInt8(ascii: "-"))
+    characters.append(addingCapacity: 36) { room in
+      for position in 0..<16 {
+        if position == 4 || position == 6 || position == 8 || position == 10 {
+          room.append(UInt8(ascii: "-"))
+        }
+        let half = position < 8 ? high : low
+        let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - position % 8 * 8))
+        room.append(Bits128.character(byte >> 4))
+        room.append(Bits128.character(byte & 0xF))
       }
-      let half = position < 8 ? high : low
-      let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - position % 8 * 8))
-      characters.append(Bits128.character(byte >> 4))
-      characters.append(Bits128.character(byte & 0xF))
     }
   }
 

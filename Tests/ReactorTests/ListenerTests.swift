@@ -97,11 +97,12 @@ import Testing
           }
         }
       }
-      try #require(accepted.count == free, "accepted \(accepted.count)")
+      // No more than were free; fewer when a thread of the runtime opened one of its own meanwhile.
+      try #require((1...free).contains(accepted.count), "accepted \(accepted.count)")
       try #require(listener.refused == 1, "refused \(listener.refused)")
       try #require(resetCount(clients) == 1, "one peer was told")
 
-      // Paused: six connections still wait, and yet a turn that may sleep does sleep until its
+      // Paused: the others still wait, and yet a turn that may sleep does sleep until its
       // timer.
       _ = loop.arm(afterMilliseconds: 30, payload: 1)
       let spins = try turnsUntilATimer(loop)
@@ -113,7 +114,7 @@ import Testing
       try #require(try loop.wait(maySleep: true) == 1, "nobody waits any more")
       var rest = 0
       while case .accepted = listener.accept() { rest += 1 }
-      try #require(rest == waiting - free - 1, "the rest was \(rest)")
+      try #require(rest == waiting - accepted.count - 1, "the rest was \(rest)")
     }
   }
 

@@ -30,6 +30,16 @@ import Testing
     for bad in ["1", "1:", "a:1", "1:-1", "1:2:3"] { #expect(LatencyHistogram(text: bad) == nil) }
   }
 
+  @Test func aTimeBeyondTheRoomIsRecordedToo() throws {
+    var histogram = LatencyHistogram()
+    histogram.record(1_000)
+    let hour: UInt64 = 3_600_000_000
+    histogram.record(hour)
+    #expect(histogram.count == 2)
+    #expect(abs(histogram.maxMilliseconds - 3_600_000) <= 3_600)
+    #expect(try #require(LatencyHistogram(text: histogram.text)).text == histogram.text)
+  }
+
   @Test func theSumOfTwoIsWhatBothRecorded() {
     var left = LatencyHistogram()
     left.record(1_000, count: 99)
