@@ -127,3 +127,33 @@ public struct TaskOutcome: Hashable, Sendable {
     self.at = at
   }
 }
+
+// Messages and agents' journals have an outcome in the same bytes: sequence 8, task id 16, state 1,
+// code 4, when 8, text.
+
+extension ByteWriter {
+  /// An outcome behind its sequence; the text is cut at its limit.
+  public mutating func numbered(_ outcome: TaskOutcome, _ sequence: UInt64) {
+    integer(sequence)
+    bits128(outcome.taskID.bits)
+    integer(outcome.state.rawValue)
+    signed32(outcome.code)
+    wallTime(outcome.at)
+    text(outcome.text, limit: Limits.outcomeTextBytesMax)
+  }
+}
+
+extension ByteReader {
+  /// An outcome behind its sequence.
+  public mutating func numberedOutcome() throws(CodingError) -> (
+    sequence: UInt64, outcome: TaskOutcome
+  ) {
+    let sequence: UInt64 = try integer()
+    let taskID = TaskID(try bits128())
+    guard let state = TaskState(rawValue: try integer()) else { throw .badValue }
+    let code = try signed32()
+    let at = try wallTime()
+    let text = try text(limit: Limits.outcomeTextBytesMax)
+    return (sequence, TaskOutcome(taskID: taskID, state: state, code: code, text: text, at: at))
+  }
+}

@@ -12,11 +12,6 @@ struct ChannelLine: ~Copyable {
   /// What epoll shall say.
   var gate = ReadinessGate()
 
-  init(transport: consuming Transport, outbound: consuming OutboundQueue) {
-    self.transport = transport
-    self.outbound = outbound
-  }
-
   /// As the channel's.
   mutating func mayReceive(on readiness: Readiness) -> Bool {
     if gate.tellsWhatIsLeft {

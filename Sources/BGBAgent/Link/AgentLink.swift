@@ -11,8 +11,6 @@ final class AgentLink {
   static let bytesInUse = 640
   /// Who it is.
   let identity: AgentIdentity
-  /// How many were added to the loop before it.
-  let number: Int
   /// Certificate and rules; shared by all its connections.
   var context: TLSContext
   /// Certificate and rules of its connections over HTTPS.
@@ -74,11 +72,10 @@ final class AgentLink {
   var policyTimer: TimerHandle?
 
   init(
-    identity: AgentIdentity, number: Int, context: TLSContext, httpsContext: TLSContext,
-    endpoints: [String], httpsEndpoints: [String], session: AgentSession
+    identity: AgentIdentity, context: TLSContext, httpsContext: TLSContext, endpoints: [String],
+    httpsEndpoints: [String], session: AgentSession
   ) {
     self.identity = identity
-    self.number = number
     self.context = context
     self.httpsContext = httpsContext
     self.endpoints = endpoints

@@ -204,7 +204,7 @@ public final class AgentLoop {
       ladder: TransportLadder(rule: rule, hasHTTPS: !configuration.httpsPoints.isEmpty),
       climbRules: configuration.climb)
     let link = AgentLink(
-      identity: identity, number: desk.clientCount, context: context, httpsContext: https,
+      identity: identity, context: context, httpsContext: https,
       endpoints: configuration.managementPoints, httpsEndpoints: configuration.httpsPoints,
       session: session)
     link.nextEndpoint = Int(random.next() % UInt64(max(1, link.endpoints.count)))
@@ -282,7 +282,7 @@ public final class AgentLoop {
   }
 
   func tell(_ link: AgentLink, _ event: AgentEvent) {
-    observer?(link.identity.clientID, link.number, event)
+    if let its = link.desk { observer?(its.client, its.number, event) }
   }
 
   /// Now, and not the moment of this turn: a server's time that is matched with an older moment

@@ -187,15 +187,8 @@ public struct AgentSession: Sendable {
   /// Notes that something was sent: it counts as a sign of life.
   public mutating func sent(at now: Ticks) { lastSent = now }
 
-  /// A message of the server.
-  public mutating func received(_ message: Message, at now: Ticks) -> [SessionStep] {
-    var steps: [SessionStep] = []
-    received(message, at: now, into: &steps)
-    return steps
-  }
-
-  /// The same, behind what the list holds: a list of its own for each message costs as much as all
-  /// that is decided here.
+  /// A message of the server; what to do goes behind what the list holds, since a list of its own
+  /// for each message costs as much as all that is decided here.
   public mutating func received(
     _ message: Message, at now: Ticks, into steps: inout [SessionStep]
   ) {

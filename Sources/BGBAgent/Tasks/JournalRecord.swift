@@ -30,8 +30,9 @@ public enum JournalRecord: Equatable, Sendable {
   /// A client's counters, after compaction.
   case counters(ClientID, nextSequence: UInt64, storedUpTo: UInt64, signedFloor: WallTime)
 
-  static let mark: [UInt8] = Array("BGBJ".utf8)
+  /// "BGBJ", as it is written: an array would be counted as used by each record.
   private static let markNumber: UInt32 = 0x4247_424A
+  static let mark = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: markNumber >> $0) }
   /// Bytes of a record without its body: mark, length, number, kind, checksum.
   static let frameBytes = 4 + 2 + 8 + 1 + 4
 
@@ -89,13 +90,13 @@ public enum JournalRecord: Equatable, Sendable {
       writer.bits128(boot)
     case .outcome(let client, let sequence, let outcome):
       writer.bits128(client.bits)
-      JournalRecord.encode(sequence, outcome, into: &writer)
+      writer.numbered(outcome, sequence)
     case .done(let client, let digest, let at, let notBefore, let sequence, let outcome):
       writer.bits128(client.bits)
       writer.bits128(digest)
       writer.wallTime(at)
       writer.wallTime(notBefore)
-      JournalRecord.encode(sequence, outcome, into: &writer)
+      writer.numbered(outcome, sequence)
     case .stored(let client, let upTo):
       writer.bits128(client.bits)
       writer.integer(upTo)
@@ -110,17 +111,6 @@ public enum JournalRecord: Equatable, Sendable {
       writer.integer(storedUpTo)
       writer.wallTime(signedFloor)
     }
-  }
-
-  private static func encode(
-    _ sequence: UInt64, _ outcome: TaskOutcome, into writer: inout ByteWriter
-  ) {
-    writer.integer(sequence)
-    writer.bits128(outcome.taskID.bits)
-    writer.integer(outcome.state.rawValue)
-    writer.signed32(outcome.code)
-    writer.wallTime(outcome.at)
-    writer.text(outcome.text, limit: Limits.outcomeTextBytesMax)
   }
 
   /// Reads a body of a kind.
@@ -139,7 +129,7 @@ public enum JournalRecord: Equatable, Sendable {
         ClientID(try reader.bits128()), TaskID(try reader.bits128()), boot: try reader.bits128())
     case 4:
       let client = ClientID(try reader.bits128())
-      let (sequence, outcome) = try JournalRecord.outcome(from: &reader)
+      let (sequence, outcome) = try reader.numberedOutcome()
       self = .outcome(client, sequence: sequence, outcome)
     case 5: self = .stored(ClientID(try reader.bits128()), upTo: try reader.integer())
     case 6:
@@ -154,23 +144,11 @@ public enum JournalRecord: Equatable, Sendable {
       let client = ClientID(try reader.bits128())
       let digest = try reader.bits128()
       let (at, notBefore) = (try reader.wallTime(), try reader.wallTime())
-      let (sequence, outcome) = try JournalRecord.outcome(from: &reader)
+      let (sequence, outcome) = try reader.numberedOutcome()
       self = .done(
         client, digest: digest, at: at, notBefore: notBefore, sequence: sequence, outcome)
     default: throw .badValue
     }
     try reader.end()
-  }
-
-  private static func outcome(
-    from reader: inout ByteReader
-  ) throws(CodingError) -> (sequence: UInt64, TaskOutcome) {
-    let sequence: UInt64 = try reader.integer()
-    let task = TaskID(try reader.bits128())
-    guard let state = TaskState(rawValue: try reader.integer()) else { throw .badValue }
-    let code = try reader.signed32()
-    let at = try reader.wallTime()
-    let text = try reader.text(limit: Limits.outcomeTextBytesMax)
-    return (sequence, TaskOutcome(taskID: task, state: state, code: code, text: text, at: at))
   }
 }

@@ -115,12 +115,12 @@ extension TaskDesk {
     let outcome = outcome(
       of: order.key, result.state, code: result.code, text: result.text, at: now)
     announce(client, .ended(outcome))
-    let sequence = nextSequence(of: client, answering: pushID)
-    note(
+    let digest = TaskBook.digest(sha256: proven.last.digest)
+    tell(client, pushID: pushID) { sequence in
       .done(
-        client, digest: TaskBook.digest(sha256: proven.last.digest), at: clock,
-        notBefore: statement.notBefore, sequence: sequence, outcome))
-    lineUp(.news(sequence: sequence), of: client)
+        client, digest: digest, at: clock, notBefore: statement.notBefore, sequence: sequence,
+        outcome)
+    }
   }
 
   private func write(_ record: JournalRecord, isUrgent: Bool) {

@@ -105,20 +105,20 @@ extension TaskDesk {
       at: time(of: key.client, at: now))
   }
 
-  /// Writes news down; it is sent when it is durable.
+  /// Writes news down; they are sent when they are durable.
   func tell(_ client: ClientID, _ outcome: TaskOutcome, pushID: UInt64) {
-    let sequence = nextSequence(of: client, answering: pushID)
-    note(.outcome(client, sequence: sequence, outcome))
-    lineUp(.news(sequence: sequence), of: client)
+    tell(client, pushID: pushID) { .outcome(client, sequence: $0, outcome) }
   }
 
-  /// The number of a client's next news, which answer a push unless its number is 0.
-  func nextSequence(of client: ClientID, answering pushID: UInt64) -> UInt64 {
+  /// The same with a record of the news that is made of their sequence; they answer a push unless
+  /// its number is 0.
+  func tell(_ client: ClientID, pushID: UInt64, _ record: (_ sequence: UInt64) -> JournalRecord) {
     let sequence = book.nextSequence(of: client)
     if pushID != 0, let desk = desk(of: client), desk.isConnected {
       desk.pushIDs.set(pushID, for: sequence)
     }
-    return sequence
+    note(record(sequence))
+    lineUp(.news(sequence: sequence), of: client)
   }
 
   /// Plans what the journal remembers as received: after a restart, once a server told the time.

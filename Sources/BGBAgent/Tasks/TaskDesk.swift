@@ -314,17 +314,8 @@ public final class TaskDesk {
     announce(client, .stored(proven))
   }
 
-  /// Whether something may be durable here that was not sent in this session.
-  public func hasNews(_ client: ClientID) -> Bool {
-    desk(of: client)?.hasNews ?? false
-  }
-
-  /// The next news to send, in the order of their sequences; nil when there is none now.
-  public func nextNews(_ client: ClientID) -> OutcomeReport? {
-    desk(of: client).flatMap { nextNews(of: $0) }
-  }
-
-  /// The same, of a client that was said to be expected.
+  /// The next news to send of a client that was said to be expected, in the order of their
+  /// sequences; nil when there is none now.
   func nextNews(of desk: ClientDesk) -> OutcomeReport? {
     guard desk.isConnected, desk.hasNews,
       let news = book.news(of: desk.client, after: desk.cursor),

@@ -5,26 +5,13 @@ import BGBModel
 extension OutcomeReport {
   func encode(into writer: inout ByteWriter) {
     writer.integer(pushID)
-    writer.integer(sequence)
-    writer.bits128(outcome.taskID.bits)
-    writer.integer(outcome.state.rawValue)
-    writer.signed32(outcome.code)
-    writer.wallTime(outcome.at)
-    writer.text(outcome.text, limit: Limits.outcomeTextBytesMax)
+    writer.numbered(outcome, sequence)
   }
 
   init(from reader: inout ByteReader) throws(CodingError) {
     pushID = try reader.integer()
-    sequence = try reader.integer()
-    let taskID = TaskID(try reader.bits128())
-    guard let state = TaskState(rawValue: try reader.integer()), state.isAgents else {
-      throw .badValue
-    }
-    let code = try reader.signed32()
-    let at = try reader.wallTime()
-    let text = try reader.text(limit: Limits.outcomeTextBytesMax)
-    outcome = TaskOutcome(taskID: taskID, state: state, code: code, text: text, at: at)
-    guard sequence > 0 else { throw .badValue }
+    (sequence, outcome) = try reader.numberedOutcome()
+    guard outcome.state.isAgents, sequence > 0 else { throw .badValue }
   }
 }
 

@@ -81,7 +81,9 @@ final class TestDesk {
       case .told(_, _, let event): told.append(event)
       }
     }
-    while let report = desk.nextNews(testClient) { sent.append(.taskOutcome(report)) }
+    while let its = desk.desk(of: testClient), let report = desk.nextNews(of: its) {
+      sent.append(.taskOutcome(report))
+    }
   }
 
   /// The process dies now; what was durable is opened by the next one.
