@@ -42,6 +42,10 @@ int hashing_digest(int is384, const void *bytes, size_t count, unsigned char *di
          hash_end(&hash, is384, digest);
 }
 
+int copenssl_sha256(const void *bytes, size_t count, unsigned char *digest) {
+  return hashing_digest(0, bytes, count, digest);
+}
+
 // RFC 2104, over up to three pieces of text behind each other.
 typedef struct {
   const void *bytes;

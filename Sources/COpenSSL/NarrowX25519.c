@@ -6,6 +6,7 @@
 // generator's, and the key object its own; only their order is ours.
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
 #include <string.h>
 
@@ -81,11 +82,11 @@ static int put(void *key, unsigned char *private_key, unsigned char *public_key)
   return with.import(key, selection, both);
 }
 
-static int multiply(void *key, unsigned char *product) {
+static int multiply(void *key, void *point, unsigned char *product) {
   size_t count = KEY_BYTES;
   void *exchange = with.begin_exchange(with.provider);
   const int done = exchange != NULL && with.take_own(exchange, key, NULL) &&
-                   with.take_peer(exchange, with.base_point) &&
+                   with.take_peer(exchange, point) &&
                    with.derive(exchange, product, &count, KEY_BYTES) && count == KEY_BYTES;
   if (exchange != NULL) with.end_exchange(exchange);
   return done;
@@ -96,8 +97,12 @@ static int fill(void *key, unsigned char *private_key) {
   private_key[0] &= 248;
   private_key[KEY_BYTES - 1] = (private_key[KEY_BYTES - 1] & 127) | 64;
   // A public key has to be there before it is known, or it would be computed the other way.
-  return put(key, private_key, public_key) && multiply(key, public_key) &&
+  return put(key, private_key, public_key) && multiply(key, with.base_point, public_key) &&
          put(key, private_key, public_key);
+}
+
+static int draw(unsigned char *private_key) {
+  return RAND_priv_bytes_ex(with.library, private_key, KEY_BYTES, 0) == 1;
 }
 
 static void *generate(void *context, OSSL_CALLBACK *tell, void *argument) {
@@ -107,8 +112,7 @@ static void *generate(void *context, OSSL_CALLBACK *tell, void *argument) {
   (void)argument;
   void *key = with.make(with.provider);
   if (key == NULL || !it->is_pair) return key;
-  if (RAND_priv_bytes_ex(with.library, private_key, KEY_BYTES, 0) != 1 ||
-      !fill(key, private_key)) {
+  if (!draw(private_key) || !fill(key, private_key)) {
     with.release(key);
     key = NULL;
   }
@@ -159,6 +163,29 @@ static int take_exchange(const OSSL_DISPATCH *all) {
          with.derive != NULL && with.end_exchange != NULL;
 }
 
+int copenssl_x25519_answer(
+    const unsigned char *peer, unsigned char *own, unsigned char *shared) {
+  unsigned char private_key[KEY_BYTES], share[KEY_BYTES], nothing[KEY_BYTES] = {0};
+  void *pair = NULL, *other = NULL;
+  int done = 0;
+  // The base point is there as soon as all else is that an exchange takes.
+  if (copenssl_narrow_library() == NULL || with.base_point == NULL) return 0;
+  ERR_set_mark();
+  memcpy(share, peer, KEY_BYTES);
+  pair = with.make(with.provider);
+  other = with.make(with.provider);
+  // The exchange reads the private key alone, and looks whether there is a public one. A share that
+  // makes the secret zero, whatever the private key is, is refused (RFC 8446, 7.4.2).
+  done = pair != NULL && other != NULL && draw(private_key) && put(pair, private_key, nothing) &&
+         put(other, NULL, share) && multiply(pair, with.base_point, own) &&
+         multiply(pair, other, shared);
+  OPENSSL_cleanse(private_key, sizeof(private_key));
+  if (pair != NULL) with.release(pair);
+  if (other != NULL) with.release(other);
+  ERR_pop_to_mark();
+  return done;
+}
+
 const OSSL_DISPATCH *narrow_x25519(
     OSSL_LIB_CTX *library, void *provider, const OSSL_DISPATCH *manager,
     const OSSL_DISPATCH *exchange) {
@@ -167,6 +194,11 @@ const OSSL_DISPATCH *narrow_x25519(
   with.provider = provider;
   if (!take_manager(manager) || !take_exchange(exchange)) return NULL;
   with.base_point = with.make(provider);
-  if (with.base_point == NULL || !put(with.base_point, NULL, nine)) return NULL;
+  if (with.base_point == NULL) return NULL;
+  if (!put(with.base_point, NULL, nine)) {
+    with.release(with.base_point);
+    with.base_point = NULL;
+    return NULL;
+  }
   return functions;
 }

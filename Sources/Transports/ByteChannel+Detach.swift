@@ -10,8 +10,7 @@ extension ByteChannel {
   /// ``DetachOutcome/notYet`` ask again after the next receive or flush.
   public func detach(into table: DetachedTable) -> DetachOutcome {
     let outcome = line.transport.detach(into: table)
-    // The kernel's reads bring one record each, however many there are.
-    line.gate.tellsWhatIsLeft = outcome == .detached && table.kernel == nil
+    line.gate.tellsWhatIsLeft = line.transport.tellsWhatIsLeft
     return outcome
   }
 

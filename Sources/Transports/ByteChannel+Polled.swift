@@ -23,6 +23,7 @@ extension ByteChannel {
     case .polled(let polled): (polled.confirmed, polled.unconfirmed)
     case .plain: (0, [])
     case .tls: (0, [])
+    case .returning: (0, [])
     case .detached: (0, [])
     case .closed: (0, [])
     }
@@ -34,6 +35,7 @@ extension ByteChannel {
     case .polled(let polled): Int(clamping: polled.written &- polled.confirmed)
     case .plain: 0
     case .tls: 0
+    case .returning: 0
     case .detached: 0
     case .closed: 0
     }
@@ -45,6 +47,7 @@ extension ByteChannel {
     case .polled(let polled): polled.received
     case .plain: 0
     case .tls: 0
+    case .returning: 0
     case .detached: 0
     case .closed: 0
     }

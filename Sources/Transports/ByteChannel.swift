@@ -82,12 +82,22 @@ public final class ByteChannel {
   }
 
   /// Puts TLS on a channel that is on a plain transport so far; the handshake is the next step.
-  ///
+  /// - Parameters:
+  ///   - context: decides the role, the credentials and the rules.
+  ///   - table: where clients that come back with an identity go at once, if the context takes any;
+  ///     nil leaves all handshakes to OpenSSL.
   /// - Throws: the transport's error when OpenSSL has no room; the channel is closed then.
-  public func startTLS(_ context: TLSContext) throws(TransportError) {
+  public func startTLS(
+    _ context: TLSContext, detachingInto table: DetachedTable? = nil
+  ) throws(TransportError) {
     let plain = line.transport.take()
     guard case .plain(let socket) = consume plain else { throw TransportError(.closed) }
-    line.transport = .tls(try TLSTransport(socket.takeSocket(), context: context))
+    if let table, let rules = context.returns {
+      line.transport = .returning(
+        ReturningTransport(socket.takeSocket(), context: context, rules, table))
+    } else {
+      line.transport = .tls(try TLSTransport(socket.takeSocket(), context: context))
+    }
   }
 
   // MARK: In
@@ -99,7 +109,9 @@ public final class ByteChannel {
   public func handshake() -> HandshakeStep {
     let step = line.transport.handshake()
     line.gate.noteHandshake(step)
-    if step == .done && peer == nil { peer = line.transport.readPeer() }
+    guard step == .done else { return step }
+    if peer == nil { peer = line.transport.readPeer() }
+    line.gate.tellsWhatIsLeft = line.transport.tellsWhatIsLeft
     return step
   }
 

@@ -25,48 +25,72 @@ enum ClientHello {
   ///
   /// False for anything else: for a hello that is not whole, not TLS 1.3, or not TLS.
   static func offersResumption(_ bytes: Span<UInt8>) -> Bool {
-    var walk = Walk(bytes)
+    var walk = HelloWalk(bytes)
     // The record: handshake, its version, its length.
     guard walk.number(1) == 22, walk.number(2) != nil, walk.number(2) != nil,
       // The message: ClientHello, its length, the old version, the random number.
-      walk.number(1) == 1, walk.number(3) != nil, walk.number(2) != nil, walk.skip(32),
+      walk.number(1) == 1, walk.number(3) != nil, walk.number(2) != nil, walk.take(32) != nil,
       // Session id, cipher suites, compression methods, and the length of the extensions.
-      walk.skipVector(1), walk.skipVector(2), walk.skipVector(1), let all = walk.number(2)
+      walk.vector(1) != nil, walk.vector(2) != nil, walk.vector(1) != nil, let all = walk.number(2)
     else { return false }
     let end = walk.place + all
     while walk.place < end {
       guard let kind = walk.number(2) else { return false }
       if kind == preSharedKey { return true }
-      guard walk.skipVector(2) else { return false }
+      guard walk.vector(2) != nil else { return false }
     }
     return false
   }
+}
 
-  /// A reader of big-endian numbers that never reads beyond the end.
-  private struct Walk: ~Escapable {
-    private let bytes: Span<UInt8>
-    private(set) var place = 0
+/// A reader of big-endian numbers and vectors that never reads beyond its end.
+struct HelloWalk: ~Escapable {
+  private let bytes: Span<UInt8>
+  private(set) var place: Int
+  private(set) var end: Int
 
-    @_lifetime(copy bytes)
-    init(_ bytes: Span<UInt8>) { self.bytes = bytes }
+  /// Begins at the first byte.
+  @_lifetime(copy bytes)
+  init(_ bytes: Span<UInt8>) {
+    self.bytes = bytes
+    place = 0
+    end = bytes.count
+  }
 
-    mutating func number(_ count: Int) -> Int? {
-      guard bytes.count - place >= count else { return nil }
-      var value = 0
-      for index in place..<place + count { value = value << 8 | Int(bytes[index]) }
-      place += count
-      return value
-    }
+  /// Whether nothing is left.
+  var isAtEnd: Bool { place == end }
 
-    mutating func skip(_ count: Int) -> Bool {
-      guard bytes.count - place >= count else { return false }
-      place += count
-      return true
-    }
+  /// The next number, of so many bytes; nil if there are not as many.
+  mutating func number(_ count: Int) -> Int? {
+    guard end - place >= count else { return nil }
+    var value = 0
+    for index in place..<place + count { value = value << 8 | Int(bytes[index]) }
+    place += count
+    return value
+  }
 
-    mutating func skipVector(_ lengthBytes: Int) -> Bool {
-      guard let count = number(lengthBytes) else { return false }
-      return skip(count)
-    }
+  /// Passes over so many bytes, and says where they are; nil if there are not as many.
+  mutating func take(_ count: Int) -> Range<Int>? {
+    guard end - place >= count else { return nil }
+    place += count
+    return place - count..<place
+  }
+
+  /// Passes over a vector behind its length, and says where its content is.
+  mutating func vector(_ lengthBytes: Int) -> Range<Int>? {
+    guard let count = number(lengthBytes) else { return nil }
+    return take(count)
+  }
+
+  /// A reader of a part of the same bytes.
+  ///
+  /// - Precondition: the part lies within what this reader has passed.
+  @_lifetime(copy self)
+  func part(_ range: Range<Int>) -> HelloWalk {
+    precondition(range.upperBound <= place, "a part that was passed")
+    var part = self
+    part.place = range.lowerBound
+    part.end = range.upperBound
+    return part
   }
 }

@@ -162,6 +162,9 @@ extension Transport {
     case .tls(let tls):
       self = .tls(tls)
       return nil
+    case .returning(let returning):
+      self = .returning(returning)
+      return nil
     case .detached(let detached):
       self = .detached(detached)
       return nil

@@ -97,8 +97,8 @@ public final class ReconnectDesk {
     _ text: Span<UInt8>
   ) throws(ReconnectRefusal) -> (client: ProvenClient, key: [UInt8]) {
     do throws(ReconnectRefusal) {
-      let judged = try judgeUncounted(text)
-      accepted &+= 1
+      let judged = try recognize(text)
+      noteAccepted()
       return judged
     } catch {
       refused[error, default: 0] &+= 1
@@ -106,7 +106,11 @@ public final class ReconnectDesk {
     }
   }
 
-  private func judgeUncounted(
+  /// Counts an identity that ``recognize(_:)`` took.
+  func noteAccepted() { accepted &+= 1 }
+
+  /// Judges an identity without counting it, for whoever asks a second time.
+  func recognize(
     _ text: Span<UInt8>
   ) throws(ReconnectRefusal) -> (client: ProvenClient, key: [UInt8]) {
     let now = wall()

@@ -11,6 +11,9 @@ public enum Transport: ~Copyable {
   case plain(PlainTransport)
   /// With TLS on OpenSSL.
   case tls(TLSTransport)
+  /// At a server, with TLS whose client may come back with a reconnect identity: what it is turns
+  /// out in the handshake, after which it is one of its two neighbours here.
+  case returning(ReturningTransport)
   /// With TLS whose keys were taken from OpenSSL after the handshake.
   case detached(DetachedTransport)
   /// In pieces, by long polls whose sockets belong to others.
@@ -35,6 +38,9 @@ public enum Transport: ~Copyable {
       let step = tls.handshake()
       self = .tls(tls)
       return step
+    case .returning(let returning):
+      self = .closed
+      return goOn(returning)
     case .detached(let detached):
       self = .detached(detached)
       return .done
@@ -58,6 +64,9 @@ public enum Transport: ~Copyable {
       let step = tls.read(into: &buffer)
       self = .tls(tls)
       return step
+    case .returning(let returning):
+      self = .returning(returning)
+      return .failed(TransportError(.closed))
     case .detached(var detached):
       let step = detached.read(into: &buffer)
       self = .detached(detached)
@@ -86,6 +95,9 @@ public enum Transport: ~Copyable {
       let step = tls.write(bytes)
       self = .tls(tls)
       return step
+    case .returning(let returning):
+      self = .returning(returning)
+      return .failed(TransportError(.closed))
     case .detached(var detached):
       let step = detached.write(bytes)
       self = .detached(detached)
@@ -111,6 +123,9 @@ public enum Transport: ~Copyable {
       let step = tls.finishWriting()
       self = .tls(tls)
       return step
+    case .returning(let returning):
+      self = .returning(returning)
+      return .failed(TransportError(.closed))
     case .detached(var detached):
       let step = detached.finishWriting()
       self = .detached(detached)
@@ -130,6 +145,7 @@ public enum Transport: ~Copyable {
     switch self {
     case .plain: false
     case .tls(let tls): tls.isShakingHands
+    case .returning: true
     case .detached: false
     case .polled: false
     case .closed: false
@@ -142,6 +158,7 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.hasLeftovers
+    case .returning: false
     case .detached(let detached): detached.hasLeftovers
     case .polled(let polled): polled.hasLeftovers
     }
@@ -153,6 +170,19 @@ public enum Transport: ~Copyable {
     case .detached: true
     case .plain: false
     case .tls: false
+    case .returning: false
+    case .polled: false
+    case .closed: false
+    }
+  }
+
+  /// Whether it tells what it leaves in the kernel.
+  var tellsWhatIsLeft: Bool {
+    switch self {
+    case .detached(let detached): detached.tellsWhatIsLeft
+    case .plain: false
+    case .tls: false
+    case .returning: false
     case .polled: false
     case .closed: false
     }
@@ -166,6 +196,7 @@ public enum Transport: ~Copyable {
     case .detached(let detached): detached.noteReadable()
     case .plain: return
     case .tls: return
+    case .returning: return
     case .polled: return
     case .closed: return
     }
@@ -177,6 +208,7 @@ public enum Transport: ~Copyable {
     case .detached(let detached): detached.foresee()
     case .plain: return
     case .tls: return
+    case .returning: return
     case .polled: return
     case .closed: return
     }
@@ -187,6 +219,7 @@ public enum Transport: ~Copyable {
     switch self {
     case .plain(let plain): plain.descriptor
     case .tls(let tls): tls.descriptor
+    case .returning(let returning): returning.descriptor
     case .detached(let detached): detached.descriptor
     case .polled: -1
     case .closed: -1
@@ -199,6 +232,7 @@ public enum Transport: ~Copyable {
     case .plain: false
     case .closed: false
     case .tls(let tls): tls.resumed
+    case .returning: false
     case .detached(let detached): detached.resumed
     case .polled: false
     }
@@ -210,7 +244,8 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readProof()
-    case .detached: nil
+    case .returning: nil
+    case .detached(let detached): detached.readProof()
     case .polled: nil
     }
   }
@@ -221,6 +256,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readAgreement()
+    case .returning: nil
     case .detached(let detached): detached.readAgreement()
     case .polled: nil
     }
@@ -232,6 +268,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readPeer()
+    case .returning: nil
     case .detached: nil
     case .polled: nil
     }
@@ -243,6 +280,7 @@ public enum Transport: ~Copyable {
     case .plain: nil
     case .closed: nil
     case .tls(let tls): tls.readRefusedPeer()
+    case .returning: nil
     case .detached: nil
     case .polled: nil
     }
@@ -258,6 +296,9 @@ public enum Transport: ~Copyable {
       let session = tls.takeNewSession()
       self = .tls(tls)
       return session
+    case .returning(let returning):
+      self = .returning(returning)
+      return nil
     case .detached(let detached):
       self = .detached(detached)
       return nil

@@ -155,8 +155,7 @@ struct ContractTests {
     let step = duet.receive(on: duet.server)
     switch kind {
     case .plain: #expect(step == .ended)
-    case .tls, .detachedServer, .detachedClient, .detached, .kernelServer, .kernel:
-      #expect(step == .failed(TransportError(.truncated)))
+    default: #expect(step == .failed(TransportError(.truncated)))
     }
     #expect(duet.receive(on: duet.server) == step)
   }

@@ -317,6 +317,7 @@ func detachedSlot(of channel: ByteChannel) -> SlotName? {
   case .detached(let detached): detached.place
   case .plain: nil
   case .tls: nil
+  case .returning: nil
   case .polled: nil
   case .closed: nil
   }

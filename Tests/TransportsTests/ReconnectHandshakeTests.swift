@@ -1,12 +1,20 @@
 // Reconnect identities in real handshakes (OpenSSL/ExternalPSK.swift, OpenSSL/TicketProof.swift):
 // our client, stock tools, and hostile ones. Each rule of docs/SECURITY.md, "Reconnect identities",
-// that needs a handshake to be seen has its test here.
+// that needs a handshake to be seen has its test here, and each is played twice: with OpenSSL's
+// handshake at the server, and with ours (Returning/), which hands to OpenSSL what is not its own.
 import COpenSSL
 import Glibc
 import Reactor
 import Testing
 
 @testable import Transports
+
+/// Whose handshake a server of these tests answers with.
+enum HandshakeMaker: CaseIterable, CustomTestStringConvertible {
+  case openSSL, ours
+
+  var testDescription: String { self == .ours ? "our handshake" : "OpenSSL's handshake" }
+}
 
 @Suite("Reconnect handshakes")
 struct ReconnectHandshakeTests {
@@ -27,10 +35,10 @@ struct ReconnectHandshakeTests {
 
   private func server(
     _ desk: ReconnectDesk? = nil, tickets: TicketKeys? = nil, suites: String? = nil,
-    groups: String? = nil, detaches: Bool = false
+    groups: String? = nil
   ) throws -> TLSContext {
     var options = TLSOptions()
-    options.detaches = detaches
+    options.detaches = true
     options.ticketKeys = tickets
     if let suites { options.cipherSuites = suites }
     if let groups { options.groups = groups }
@@ -49,12 +57,40 @@ struct ReconnectHandshakeTests {
     var session: [UInt8]?
     /// Bytes that the server sent during the handshake.
     var serverBytes: Int
+    /// Whether the server's handshake was done without OpenSSL.
+    var isOurs: Bool
+
+    /// What must be the same whoever makes the handshake.
+    func agrees(with other: Visit) -> Bool {
+      server == other.server && client == other.client && serverPeer == other.serverPeer
+        && clientPeer == other.clientPeer && (session == nil) == (other.session == nil)
+    }
+  }
+
+  /// Plays the same visit with either handshake, and expects the same of both; answers how it was
+  /// with ours.
+  private func visit(
+    _ server: TLSContext, _ client: TLSContext, session: [UInt8]? = nil,
+    reconnect: ReconnectGrant? = nil, table: DetachedTable? = nil
+  ) throws -> Visit {
+    let visits = HandshakeMaker.allCases.map { maker in
+      Result { try visit(maker, server, client, session: session, reconnect: reconnect, table) }
+    }
+    switch (visits[0], visits[1]) {
+    case (.success(let theirs), .success(let ours)):
+      #expect(!theirs.isOurs)
+      #expect(ours.agrees(with: theirs))
+    case (.failure(let theirs), .failure(let ours)):
+      #expect(theirs as? TransportError == ours as? TransportError)
+    default: Issue.record("not the same: \(visits)")
+    }
+    return try visits[1].get()
   }
 
   /// Shakes hands over a wire, sends a byte each way, and ends.
   private func visit(
-    _ server: TLSContext, _ client: TLSContext, session: [UInt8]? = nil,
-    reconnect: ReconnectGrant? = nil, table: DetachedTable? = nil
+    _ maker: HandshakeMaker, _ server: TLSContext, _ client: TLSContext, session: [UInt8]?,
+    reconnect: ReconnectGrant?, _ table: DetachedTable?
   ) throws -> Visit {
     let (wire, near, far) = Wire.make()
     let pool = BlockPool(limit: 64)
@@ -65,8 +101,10 @@ struct ReconnectHandshakeTests {
           reconnect: reconnect)),
       token: Token(generation: 1, index: 1), pool: pool, outboundBytesMax: 100, now: .zero)
     let serverChannel = ByteChannel(
-      .tls(try TLSTransport(Descriptor(owning: far), context: server)),
+      .plain(PlainTransport(Descriptor(owning: far))),
       token: Token(generation: 1, index: 2), pool: pool, outboundBytesMax: 100, now: .zero)
+    let roomForOurs = table ?? DetachedTable(limit: 1)
+    try serverChannel.startTLS(server, detachingInto: maker == .ours ? roomForOurs : nil)
     defer {
       clientChannel.close(sendCloseNotify: false)
       serverChannel.close(sendCloseNotify: false)
@@ -75,6 +113,7 @@ struct ReconnectHandshakeTests {
     try shake(clientChannel, serverChannel, wire)
     let serverBytes = wire.delivered[.toClient] ?? 0
     let proofs = (serverChannel.readProof(), clientChannel.readProof())
+    let isOurs = serverChannel.isDetached
     if let table {
       for channel in [serverChannel, clientChannel] {
         #expect(channel.detach(into: table) == .detached)
@@ -95,7 +134,8 @@ struct ReconnectHandshakeTests {
     return Visit(
       server: proofs.0, client: proofs.1,
       serverPeer: serverChannel.peer, clientPeer: clientChannel.peer,
-      session: clientChannel.takeNewSession(), serverBytes: serverBytes)
+      session: clientChannel.takeNewSession(), serverBytes: serverBytes,
+      isOurs: isOurs)
   }
 
   private func shake(_ client: ByteChannel, _ server: ByteChannel, _ wire: Wire) throws {
@@ -117,6 +157,7 @@ struct ReconnectHandshakeTests {
     let visit = try visit(server(), site.clientContext(), reconnect: grant())
     #expect(visit.server == .reconnect(stage.client(Self.subject)))
     #expect(visit.client == .reconnect(nil))
+    #expect(visit.isOurs)
     #expect(visit.serverPeer == nil)
     #expect(visit.clientPeer == nil)
     // ServerHello, EncryptedExtensions, Finished and the byte: no certificate fits in that.
@@ -161,6 +202,9 @@ struct ReconnectHandshakeTests {
     #expect(visit.client == .certificate)
     #expect(visit.serverPeer?.commonName == "client-1")
     #expect(visit.clientPeer?.commonName == "server-1")
+    #expect(!visit.isOurs)
+    // A refusal is counted once, whoever asks.
+    #expect(stage.desk.refused.values.reduce(0, +) == 2)
   }
 
   @Test("A server that knows no identities falls back too")
@@ -191,7 +235,9 @@ struct ReconnectHandshakeTests {
         try visit(server, client, reconnect: grant).server
           == .reconnect(stage.client(Self.subject)))
     }
-    #expect(server.resumedHandshakes == 3)
+    // Each visit is two.
+    #expect(server.resumedHandshakes == 6)
+    #expect(stage.desk.accepted == 6)
   }
 
   @Test("restart of the server: the keys come from their file, the identity stays valid")
@@ -244,7 +290,7 @@ struct ReconnectHandshakeTests {
     let table = try #require(DetachedTable(limit: 2))
     for suite in ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"] {
       let visit = try visit(
-        server(suites: suite, detaches: true), site.clientContext(options), reconnect: grant(),
+        server(suites: suite), site.clientContext(options), reconnect: grant(),
         table: table)
       #expect(visit.server == .reconnect(stage.client(Self.subject)))
     }
@@ -307,6 +353,7 @@ struct ReconnectHandshakeTests {
     let retried = try self.visit(
       server(groups: "P-256"), site.clientContext(), reconnect: grant())
     #expect(retried.server == .reconnect(stage.client(Self.subject)))
+    #expect(!retried.isOurs)
   }
 
   @Test("Every suite with SHA-256 can be agreed upon")
@@ -314,6 +361,7 @@ struct ReconnectHandshakeTests {
     let visit = try visit(
       server(suites: "TLS_CHACHA20_POLY1305_SHA256"), site.clientContext(), reconnect: grant())
     #expect(visit.server == .reconnect(stage.client(Self.subject)))
+    #expect(visit.isOurs)
   }
 
   @Test("Without (EC)DHE, and before the handshake's end, nothing is taken")
@@ -343,8 +391,11 @@ struct ReconnectHandshakeTests {
 
   /// Serves one `openssl s_client`, and sends it a ticket if it is told to.
   private func serveStock(
-    _ arguments: [String], _ context: TLSContext? = nil, sendsTicket: Bool = false
-  ) throws -> (proof: PeerProof?, peer: PeerIdentity?, said: String, step: HandshakeStep) {
+    _ arguments: [String], _ maker: HandshakeMaker, _ context: TLSContext? = nil,
+    sendsTicket: Bool = false
+  ) throws -> (
+    proof: PeerProof?, peer: PeerIdentity?, said: String, step: HandshakeStep, isOurs: Bool
+  ) {
     let listener = try Listener(.loopback(port: 0))
     let child = try ChildProcess(
       "openssl",
@@ -355,9 +406,12 @@ struct ReconnectHandshakeTests {
     try awaitReady((listener.fd, .readable))
     guard case .accepted(let socket, _) = listener.accept() else { throw NothingHappened() }
     let channel = ByteChannel(
-      .tls(try TLSTransport(socket, context: try context ?? server())),
+      .plain(PlainTransport(socket)),
       token: Token(generation: 1, index: 1), pool: BlockPool(limit: 64),
       outboundBytesMax: 1 << 10, now: .zero)
+    let table = try #require(DetachedTable(limit: 1))
+    try channel.startTLS(
+      try context ?? server(), detachingInto: maker == .ours ? table : nil)
     var step = channel.handshake()
     while case .wouldBlock(let needed) = step {
       try awaitReady((channel.descriptor, needed))
@@ -365,33 +419,41 @@ struct ReconnectHandshakeTests {
     }
     let proof = channel.readProof()
     let peer = channel.peer
+    let isOurs = channel.isDetached
     if sendsTicket { #expect(channel.sendTicket() == .progressed(0)) }
     channel.close(sendCloseNotify: true)
     _ = try child.exitCode()
-    return (proof, peer, child.said, step)
+    return (proof, peer, child.said, step, isOurs)
   }
 
   static let hasOpenSSL = ChildProcess.exists("openssl")
 
-  @Test("openssl s_client comes back with the identity as text", .enabled(if: hasOpenSSL))
-  func stockClient() throws {
-    let served = try serveStock(offering(try grant()))
+  @Test(
+    "openssl s_client comes back with the identity as text", .enabled(if: hasOpenSSL),
+    arguments: HandshakeMaker.allCases)
+  func stockClient(_ maker: HandshakeMaker) throws {
+    let served = try serveStock(offering(try grant()), maker)
+    #expect(served.isOurs == (maker == .ours))
     #expect(served.proof == .reconnect(stage.client(Self.subject)))
     #expect(served.said.contains("Reused, TLSv1.3"))
   }
 
-  @Test("openssl s_client with an expired identity shows its certificate", .enabled(if: hasOpenSSL))
-  func stockClientExpired() throws {
+  @Test(
+    "openssl s_client with an expired identity shows its certificate", .enabled(if: hasOpenSSL),
+    arguments: HandshakeMaker.allCases)
+  func stockClientExpired(_ maker: HandshakeMaker) throws {
     let grant = try grant()
     stage.now += 86_400
-    let served = try serveStock(offering(grant) + certificate)
+    let served = try serveStock(offering(grant) + certificate, maker)
     #expect(served.proof == .certificate)
     #expect(served.peer?.commonName == "client-1")
   }
 
-  @Test("openssl s_client that allows no (EC)DHE gets no session by it", .enabled(if: hasOpenSSL))
-  func stockClientWithoutDHE() throws {
-    let served = try serveStock(offering(try grant()) + ["-allow_no_dhe_kex"])
+  @Test(
+    "openssl s_client that allows no (EC)DHE gets no session by it", .enabled(if: hasOpenSSL),
+    arguments: HandshakeMaker.allCases)
+  func stockClientWithoutDHE(_ maker: HandshakeMaker) throws {
+    let served = try serveStock(offering(try grant()) + ["-allow_no_dhe_kex"], maker)
     #expect(served.proof == .reconnect(stage.client(Self.subject)))
     // It offers both kinds; the server must have chosen the one with a key share.
     #expect(served.said.contains("Server Temp Key: X25519"))
@@ -402,11 +464,11 @@ struct ReconnectHandshakeTests {
     let context = try server(tickets: try TicketKeys.fresh(now: 1))
     let file = "\(site.folder.path)/session"
     let first = try serveStock(
-      offering(try grant()) + ["-sess_out", file], context, sendsTicket: true)
+      offering(try grant()) + ["-sess_out", file], .openSSL, context, sendsTicket: true)
     #expect(first.proof == .reconnect(stage.client(Self.subject)))
     #expect(access(file, F_OK) == 0, "it got a ticket")
     // Whoever shows it has to show a certificate as well, or else would be nobody.
-    let second = try serveStock(["-sess_in", file] + certificate, context)
+    let second = try serveStock(["-sess_in", file] + certificate, .ours, context)
     #expect(second.proof == .certificate)
     #expect(second.peer?.commonName == "client-1")
   }

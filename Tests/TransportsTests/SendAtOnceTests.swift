@@ -9,12 +9,7 @@ import Testing
 
 @Suite("Sending at once")
 struct SendAtOnceTests {
-  private func isDirect(_ kind: TransportKind) -> Bool {
-    switch kind {
-    case .detachedServer, .detached, .kernelServer, .kernel: true
-    case .plain, .tls, .detachedClient: false
-    }
-  }
+  private func isDirect(_ kind: TransportKind) -> Bool { kind.detachesServer }
 
   /// Lets all that the server queued arrive at the client.
   private func drain(_ duet: Duet, until count: Int, into arrived: inout [UInt8]) {

@@ -66,7 +66,8 @@ extension Shard {
 
   private func begin(_ connection: Connection) -> Bool {
     do throws(TransportError) {
-      try connection.channel.startTLS(connection.role == .agent ? agentTLS : httpsTLS)
+      try connection.channel.startTLS(
+        connection.role == .agent ? agentTLS : httpsTLS, detachingInto: detached)
     } catch {
       counters.handshakesFailed += 1
       condemn(connection, .protocolError)

@@ -15,7 +15,8 @@ extension Shard {
   /// An agent was admitted: whoever cannot come back with an identity gets a ticket now, for only
   /// OpenSSL can make one; then its object is not needed any more.
   func letGoOfTLS(_ connection: Connection, for signIn: SignIn) {
-    guard connection.polls == nil else { return }
+    // Who came back by itself never had an object.
+    guard connection.polls == nil, !connection.channel.isDetached else { return }
     // After a reconnect no certificate was shown, and a ticket without one is not taken.
     if reconnects != nil, !signIn.takesReconnect, !connection.cameByIdentity {
       // A ticket that does not go at once goes with the next write, by OpenSSL, which then stays.

@@ -163,6 +163,8 @@ static inline int copenssl_X509_NAME_add_CN(
 
 // Hashing without EVP (Hashing.c)
 
+/// The SHA-256 of `count` bytes, into 32 bytes; allocates nothing. 1, or 0.
+int copenssl_sha256(const void *bytes, size_t count, unsigned char *digest);
 /// The SHA-256 of one byte and then `count` bytes, into 32 bytes; allocates nothing. 1, or 0.
 int copenssl_sha256_prefixed(
     unsigned char prefix, const void *bytes, size_t count, unsigned char *digest);
@@ -186,6 +188,10 @@ EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
 EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned char *point);
 /// A certificate read by the narrow library; free it. NULL if it is none, or without that library.
 X509 *copenssl_narrow_certificate(const unsigned char *der, size_t count);
+/// Answers a peer's share of X25519 (RFC 7748), 32 bytes, with a fresh pair of the narrow library:
+/// into `own` its public half, into `shared` the secret of both. 1, or 0 without that library, or
+/// for a share that makes no secret. Any thread.
+int copenssl_x25519_answer(const unsigned char *peer, unsigned char *own, unsigned char *shared);
 /// Tells a function the first traffic secrets that the narrow library derives in the calling thread
 /// from now on, each before its key is used; NULL ends that. The bytes are there during the call.
 void copenssl_hear_secrets(

@@ -9,11 +9,18 @@ enum CipherSuite: UInt8, CaseIterable {
 
   /// The suite of a number in IANA's registry; nil for one that our record layer does not have.
   init?(registryNumber: UInt16) {
-    switch registryNumber {
-    case 0x1301: self = .aes128
-    case 0x1302: self = .aes256
-    case 0x1303: self = .chacha20
-    default: return nil
+    guard let suite = Self.allCases.first(where: { $0.registryNumber == registryNumber }) else {
+      return nil
+    }
+    self = suite
+  }
+
+  /// Its number in IANA's registry.
+  var registryNumber: UInt16 {
+    switch self {
+    case .aes128: 0x1301
+    case .aes256: 0x1302
+    case .chacha20: 0x1303
     }
   }
 

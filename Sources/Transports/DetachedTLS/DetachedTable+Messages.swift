@@ -4,9 +4,11 @@
 import COpenSSL
 import Reactor
 
-/// The handshake messages that may come after a handshake.
+/// The handshake messages that are known by name: those that may come after a handshake, and the
+/// last one within it.
 enum HandshakeMessage {
   static let newSessionTicket: UInt8 = 4
+  static let finished: UInt8 = 20
   static let keyUpdate: UInt8 = 24
   /// Bytes before a message's body: its type and its length.
   static let headerBytes = 4

@@ -36,6 +36,8 @@ public final class DetachedTable {
   /// The kernel, if it is to seal and open records.
   let kernel: KernelTLS?
   var held: HeldRecords
+  /// Who came back last, and the slot of that connection; told as long as nobody else has.
+  private var lastReturn: (slot: SlotName, client: ProvenClient)?
   /// Where bytes from a socket land: behind room for the part of a record that came before.
   var inbound = RecordRoom(DetachedTable.inboundStart + 64 * 1024)
   /// Where records are sealed: a key update and a record of data.
@@ -72,8 +74,17 @@ public final class DetachedTable {
   /// Counts a connection whose slot is filled.
   func noteDetached() { detached &+= 1 }
 
+  /// Remembers for whom the connection of a slot came back, until the next one does.
+  func noteReturn(_ client: ProvenClient, _ name: SlotName) { lastReturn = (name, client) }
+
+  /// For whom the connection of a slot came back; nil if it did not, or another one has since.
+  func client(of name: SlotName) -> ProvenClient? {
+    lastReturn?.slot == name ? lastReturn?.client : nil
+  }
+
   /// Wipes a slot and all that is held for it.
   func giveBack(_ name: SlotName) {
+    if lastReturn?.slot == name { lastReturn = nil }
     if slots.head(name).isInKernel { inKernel -= 1 }
     ciphers.forget(name)
     held.removeAll(of: name)

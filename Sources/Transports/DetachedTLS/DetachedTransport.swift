@@ -42,6 +42,14 @@ public struct DetachedTransport: ~Copyable {
   /// Whether the handshake resumed an earlier session.
   public var resumed: Bool { table.slots.head(slot).nature.contains(.resumed) }
 
+  /// How the peer proved itself, for a connection that came back by itself and only until the next
+  /// one does; of others their owner asked before they were detached.
+  public func readProof() -> PeerProof? { table.client(of: slot).map { .reconnect($0) } }
+
+  /// Whether it tells what it leaves in the kernel, so that epoll need not look again; the kernel's
+  /// own reads bring one record each, however many there are.
+  var tellsWhatIsLeft: Bool { table.kernel == nil }
+
   /// The protocol version and the cipher suite, in OpenSSL's words.
   public func readAgreement() -> String? { "TLSv1.3, \(slot.suite.name)" }
 
@@ -88,6 +96,9 @@ extension Transport {
         self = .tls(tls)
       }
       return outcome
+    case .returning(let returning):
+      self = .returning(returning)
+      return .notYet
     case .detached(let detached):
       self = .detached(detached)
       return .detached
@@ -110,6 +121,9 @@ extension Transport {
       let step = tls.sendTicket()
       self = .tls(tls)
       return step
+    case .returning(let returning):
+      self = .returning(returning)
+      return .failed(TransportError(.closed))
     case .detached(let detached):
       self = .detached(detached)
       return .failed(TransportError(.closed))

@@ -39,6 +39,7 @@ enum Alert {
   static let recordOverflow: UInt8 = 22
   static let illegalParameter: UInt8 = 47
   static let decodeError: UInt8 = 50
+  static let decryptError: UInt8 = 51
   static let internalError: UInt8 = 80
   static let userCanceled: UInt8 = 90
 
@@ -92,6 +93,13 @@ struct RecordRoom {
     var whole = bytes.mutableSpan
     var room = whole._mutatingExtracting(range)
     return StreamSocket.read(fd, into: &room)
+  }
+
+  /// Looks at what the socket has, and leaves it there.
+  mutating func peek(_ fd: Int32, into range: Range<Int>) -> SocketStep {
+    var whole = bytes.mutableSpan
+    var room = whole._mutatingExtracting(range)
+    return StreamSocket.peek(fd, into: &room)
   }
 
   /// Writes the start of the room to the socket.

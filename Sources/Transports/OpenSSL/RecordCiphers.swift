@@ -200,6 +200,15 @@ final class RecordCiphers {
       }
     }
   }
+
+  /// Opens one whole record as above into an array's elements.
+  func open(
+    _ slots: DetachedSlots, _ name: SlotName, _ bytes: [UInt8], _ record: Range<Int>,
+    into room: inout [UInt8]
+  ) -> OpenedRecord {
+    var span = room.mutableSpan
+    return open(slots, name, bytes, record, into: &span)
+  }
 }
 
 @available(*, unavailable)

@@ -28,6 +28,8 @@ public final class TLSContext {
   let pointer: OpaquePointer
   private let ring: TicketKeyRing?
   let notes: NoteKeeping
+  /// How clients come back without OpenSSL; nil where OpenSSL has all handshakes.
+  let returns: ReturnRules?
   private let keyUpdates: KeyUpdateCounter
 
   /// Makes a context from PEM files.
@@ -75,6 +77,8 @@ public final class TLSContext {
     self.ring = ring
     unsafe self.pointer = pointer
     notes = unsafe options.detaches ? (library == nil ? .printed : .heard) : .none
+    let mayReturn = role == .server && notes == .heard
+    returns = mayReturn ? reconnects.flatMap { ReturnRules($0, options) } : nil
     keyUpdates = KeyUpdateCounter(notes)
     if notes == .printed { unsafe TrafficNote.keep(in: pointer) }
     unsafe countKeyUpdates(in: pointer, on: keyUpdates)

@@ -11,7 +11,7 @@ final class ConnectedPair {
   let server: ByteChannel
   let pool = BlockPool(limit: 1024)
   let tables: DetachedTables
-  private let site: Site?
+  private let ends: TLSEnds
 
   init(
     _ kind: TransportKind, kernels: (server: KernelTLS?, client: KernelTLS?)? = nil,
@@ -21,23 +21,11 @@ final class ConnectedPair {
     let (nearNumber, farNumber) = try tcpPair()
     let near = Descriptor(owning: nearNumber)
     let far = Descriptor(owning: farNumber)
-    switch kind {
-    case .plain:
-      site = nil
-      client = channel(.plain(PlainTransport(near)), pool)
-      server = channel(.plain(PlainTransport(far)), pool)
-    case .tls, .detachedServer, .detachedClient, .detached, .kernelServer, .kernel:
-      let site = Site()
-      self.site = site
-      var options = TLSOptions()
-      options.detaches = true
-      if let suites { options.cipherSuites = suites }
-      client = channel(
-        .tls(
-          try TLSTransport(near, context: try site.clientContext(options), serverName: "mp.test")),
-        pool)
-      server = channel(.tls(try TLSTransport(far, context: try site.serverContext(options))), pool)
-    }
+    var options = TLSOptions()
+    if let suites { options.cipherSuites = suites }
+    ends = try TLSEnds(kind, server: options, client: options)
+    client = channel(try ends.client(on: near), pool)
+    server = channel(try ends.server(on: far, tables.server), pool)
     try connect(client, server)
     tables.detach(kind, client: client, server: server)
   }

@@ -17,8 +17,10 @@ final class Site {
     client = Credentials(authority.issue(), trusting: [authority], in: folder, name: "client")
   }
 
-  func serverContext(_ options: TLSOptions = TLSOptions()) throws -> TLSContext {
-    try context(.server, server, options)
+  func serverContext(
+    _ options: TLSOptions = TLSOptions(), reconnects: ReconnectDesk? = nil
+  ) throws -> TLSContext {
+    try context(.server, server, options, reconnects: reconnects)
   }
 
   func clientContext(_ options: TLSOptions = TLSOptions()) throws -> TLSContext {
@@ -26,10 +28,12 @@ final class Site {
   }
 
   func context(
-    _ role: TLSRole, _ credentials: Credentials, _ options: TLSOptions = TLSOptions()
+    _ role: TLSRole, _ credentials: Credentials, _ options: TLSOptions = TLSOptions(),
+    reconnects: ReconnectDesk? = nil
   ) throws -> TLSContext {
     try TLSContext(
       role: role, certificateChainFile: credentials.chainFile,
-      privateKeyFile: credentials.keyFile, caFile: credentials.caFile, options: options)
+      privateKeyFile: credentials.keyFile, caFile: credentials.caFile, options: options,
+      reconnects: reconnects)
   }
 }
