@@ -37,9 +37,9 @@ final class ReturnHandshake {
   private var pending: [UInt8] = []
   /// Bytes of the client's Finished so far.
   private var finished: [UInt8] = []
-  /// Whether the client sends a change of ciphers, and whether it has.
+  /// Whether the client sends a change of ciphers, and how many it has sent.
   private var changesCiphers = false
-  private var hasChangedCiphers = false
+  private var changes: UInt8 = 0
 
   init(_ fd: Int32, _ context: TLSContext, _ rules: ReturnRules, _ table: DetachedTable) {
     self.fd = fd
@@ -62,7 +62,9 @@ final class ReturnHandshake {
     case .over(let end): return end
     }
     switch step {
-    case .done, .failed, .notOurs: phase = .over(step)
+    case .done, .failed, .notOurs:
+      phase = .over(step)
+      secrets = nil
     case .wouldBlock: break
     }
     return step
@@ -77,7 +79,9 @@ final class ReturnHandshake {
     case .moved(let seen): count = seen
     case .wouldBlock: return .wouldBlock(.readable)
     // OpenSSL says it in its own words.
-    case .ended, .failed: return .notOurs
+    case .ended: return .notOurs
+    // To look took the error from the socket.
+    case .failed(let error): return .failed(TransportError(errno: error.rawValue))
     }
     let bytes = Array(table.inbound.bytes[room.lowerBound..<room.lowerBound + count])
     guard let hello = ReturnHello(bytes.span, suites: rules.suites) else { return .notOurs }
@@ -104,11 +108,13 @@ final class ReturnHandshake {
     let serverHello = makeServerHello(
       hello.suite, sessionID: bytes[hello.sessionID], random: random, share: share)
     transcript += serverHello
-    guard let sealed = seal(slot, secrets, &transcript), take(hello.recordBytes) else {
+    guard let sealed = seal(slot, secrets, &transcript) else {
       self.slot = nil
       table.giveBack(slot)
       return .notOurs
     }
+    // What was looked at is there; if not, nobody could go on with what is left.
+    guard take(hello.recordBytes) else { return .failed(TransportError(.truncated)) }
     var flight: [UInt8] = [
       ContentType.handshake, 3, 3, 0, UInt8(truncatingIfNeeded: serverHello.count),
     ]
@@ -215,7 +221,7 @@ final class ReturnHandshake {
   private var wantedBytes: Int {
     let expected =
       Self.lastRecordBytes
-      + (changesCiphers && !hasChangedCiphers ? Self.changeOfCiphers.count : 0)
+      + (changesCiphers && changes == 0 ? Self.changeOfCiphers.count : 0)
     guard pending.count >= RecordLimits.headerBytes else { return expected }
     return max(expected, RecordLimits.headerBytes + pendingBody)
   }
@@ -249,16 +255,16 @@ final class ReturnHandshake {
     return nil
   }
 
-  /// Passes over a change of ciphers, once; nil when it is gone.
+  /// Passes over a change of ciphers, of which there is to be one; nil when it is gone.
   private func takeChange(_ slot: SlotName) -> ReturnStep? {
     let size = Self.changeOfCiphers.count
     if pending.count < size, Self.changeOfCiphers.starts(with: pending) {
       return .wouldBlock(.readable)
     }
-    guard !hasChangedCiphers, pending.starts(with: Self.changeOfCiphers) else {
+    guard changes < RecordLimits.barrenRecordsMax, pending.starts(with: Self.changeOfCiphers) else {
       return refuse(slot, SSL_R_UNEXPECTED_CCS_MESSAGE, alert: Alert.unexpectedMessage)
     }
-    hasChangedCiphers = true
+    changes += 1
     pending.removeFirst(size)
     return nil
   }
@@ -270,7 +276,13 @@ final class ReturnHandshake {
       return refuse(slot, SSL_R_INVALID_ALERT, alert: Alert.unexpectedMessage)
     }
     guard pending.count >= size else { return nil }
-    return .failed(TransportError(.alertReceived, reason: Int32(pending[size - 1])))
+    return hear(pending[size - 1])
+  }
+
+  /// Ends the handshake as the client's alert says; a goodbye in it leaves it unfinished.
+  private func hear(_ alert: UInt8) -> ReturnStep {
+    if alert == Alert.closeNotify { return .failed(TransportError(.truncated)) }
+    return .failed(TransportError(.alertReceived, reason: Int32(alert)))
   }
 
   /// Opens the first record, which is whole; nil if the handshake goes on behind it.
@@ -282,8 +294,9 @@ final class ReturnHandshake {
       return refuse(
         slot, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, alert: Alert.badRecordMAC)
     case .untyped: return refuse(slot, SSL_R_BAD_RECORD_TYPE, alert: Alert.unexpectedMessage)
-    case .content(ContentType.alert, 2):
-      return .failed(TransportError(.alertReceived, reason: Int32(table.scratch[1])))
+    case .content(_, let count) where count > RecordLimits.contentBytesMax:
+      return refuse(slot, SSL_R_DATA_LENGTH_TOO_LONG, alert: Alert.recordOverflow)
+    case .content(ContentType.alert, 2): return hear(table.scratch[1])
     case .content(ContentType.handshake, let count) where count > 0:
       return takeFinished(slot, table.scratch[..<count])
     case .content:
@@ -295,8 +308,11 @@ final class ReturnHandshake {
   private func takeFinished(_ slot: SlotName, _ part: ArraySlice<UInt8>) -> ReturnStep? {
     let header: [UInt8] = [HandshakeMessage.finished, 0, 0, UInt8(ReturnSecrets.bytes)]
     finished += part.prefix(Self.finishedBytes + 1)
-    guard header.starts(with: finished.prefix(header.count)) else {
+    guard finished[0] == HandshakeMessage.finished else {
       return refuse(slot, SSL_R_UNEXPECTED_MESSAGE, alert: Alert.unexpectedMessage)
+    }
+    guard header.starts(with: finished.prefix(header.count)) else {
+      return refuse(slot, SSL_R_BAD_DIGEST_LENGTH, alert: Alert.decodeError)
     }
     if finished.count < Self.finishedBytes { return nil }
     // What stands behind it in the same record was sealed with a key that it ended.
@@ -319,18 +335,18 @@ final class ReturnHandshake {
     head.nature.insert(.resumed)
     head.updatesLeft = UInt8(clamping: rules.keyUpdatesMax)
     if !pending.isEmpty {
-      // The client left the change of ciphers out, and the next record has begun in its place.
+      // The client left the change of ciphers out, or cut its Finished in pieces, and what follows
+      // came in their place; a record of it may be whole.
       guard table.held.keep(HeldInput(sealed: pending), of: slot) else {
         return .failed(TransportError(.limitExceeded))
       }
-      head.flags.insert(.holdsInput)
+      head.flags.formUnion([.holdsInput, .hasNews])
     }
     table.slots.setHead(slot, head)
     if pending.isEmpty { table.handOver(slot, fd) }
     table.noteReturn(client, slot)
     context.noteHandshake(resumed: true)
     self.slot = nil
-    secrets = nil
     return .done(client, slot)
   }
 
