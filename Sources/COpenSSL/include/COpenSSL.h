@@ -173,6 +173,30 @@ int copenssl_hmac(
     int is384, const void *key, size_t key_bytes, const void *bytes, size_t count,
     unsigned char *digest);
 
+// One record's AEAD (RecordCipher.c)
+
+/// AES-128-GCM, AES-256-GCM or ChaCha20-Poly1305, for one way.
+typedef struct copenssl_record_cipher copenssl_record_cipher;
+
+/// One that seals or opens; free it. NULL if OpenSSL has no such cipher.
+copenssl_record_cipher *copenssl_record_cipher_new(const char *name, int seals);
+void copenssl_record_cipher_free(copenssl_record_cipher *cipher);
+/// Bytes of its key.
+size_t copenssl_record_cipher_key_bytes(const copenssl_record_cipher *cipher);
+/// Begins a record: with a key, or with NULL with the key before, and 12 bytes of nonce. 1, or 0.
+int copenssl_record_cipher_begin(
+    copenssl_record_cipher *cipher, const unsigned char *key, const unsigned char *nonce);
+/// Seals `count` bytes, one at least, where they are, with a header of 5 beside them; the tag of 16
+/// goes behind them. 1, or 0.
+int copenssl_record_cipher_seal(
+    copenssl_record_cipher *cipher, const unsigned char *header, unsigned char *body,
+    size_t count);
+/// Opens `count` bytes with the tag of 16 behind them. 1; or 0 if they are not what was sealed,
+/// and then the content is worth nothing.
+int copenssl_record_cipher_open(
+    copenssl_record_cipher *cipher, const unsigned char *header, const unsigned char *body,
+    size_t count, unsigned char *content);
+
 // The narrow library (NarrowLibrary.c)
 
 /// OpenSSL with the algorithms of TLS between our own programs alone, made once for the process;

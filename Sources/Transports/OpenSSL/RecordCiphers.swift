@@ -1,11 +1,10 @@
-// Sealing and opening of single records with OpenSSL's AEADs. One cipher context for each suite and
-// way serves all connections of a table: it is keyed anew for each record, from the slot, unless
-// the record before was of the same slot under the same key.
+// Sealing and opening of single records with OpenSSL's AEADs (RecordCipher.c says how they are
+// called). One context for each suite and way serves all connections of a table: it is keyed anew
+// for each record, from the slot, unless the record before was of the same slot under the same key.
 //
 // The algorithms are OpenSSL's; ours are the nonce, the header as associated data, and the content
 // type behind the content (RFC 8446, 5.2 to 5.4).
 import COpenSSL
-import Glibc
 
 /// What a record turned out to hold.
 enum OpenedRecord: Equatable {
@@ -24,25 +23,16 @@ enum OpenedRecord: Equatable {
 final class RecordCiphers {
   /// One context and whose key it has.
   @safe private struct Machine {
-    var context: OpaquePointer?
+    var cipher: OpaquePointer?
     /// The slot whose key the context has; nil after that key has changed or gone.
     var keyedFor: SlotName?
   }
 
   // Fixed places of our own: an array in a class is asked for overlapping accesses each time.
   private let machines: UnsafeMutableBufferPointer<Machine>
-  /// The one parameter "tag" and the list's end; its bytes are those of the record in hand.
-  private let tag: UnsafeMutablePointer<OSSL_PARAM>
-  private let tagName: UnsafeMutablePointer<CChar>
 
   /// Fetches the algorithms once; nil if OpenSSL does not have one of them.
   init?() {
-    guard let tagName = unsafe strdup(OSSL_CIPHER_PARAM_AEAD_TAG) else { return nil }
-    unsafe self.tagName = unsafe tagName
-    unsafe tag = .allocate(capacity: 2)
-    unsafe tag.initialize(
-      to: OSSL_PARAM_construct_octet_string(tagName, nil, CipherSuite.tagBytes))
-    unsafe (tag + 1).initialize(to: OSSL_PARAM_construct_end())
     unsafe machines = .allocate(capacity: CipherSuite.allCases.count * 2)
     // All at once: what is freed after a failure below must have been set.
     unsafe machines.initialize(repeating: Machine())
@@ -53,29 +43,20 @@ final class RecordCiphers {
         case .aes256: "AES-256-GCM"
         case .chacha20: "ChaCha20-Poly1305"
         }
-      guard let cipher = unsafe EVP_CIPHER_fetch(nil, algorithm, nil) else { return nil }
-      defer { unsafe EVP_CIPHER_free(cipher) }
       for way in [RecordWay.read, .write] {
-        guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
-        unsafe machines[Self.index(suite, way)].context = context
-        guard
-          unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, Int32(way.rawValue), nil) == 1
+        guard let cipher = unsafe copenssl_record_cipher_new(algorithm, Int32(way.rawValue))
         else { return nil }
+        unsafe machines[Self.index(suite, way)].cipher = cipher
+        guard unsafe copenssl_record_cipher_key_bytes(cipher) == suite.keyBytes else { return nil }
       }
     }
   }
 
   deinit {
-    for index in unsafe machines.indices { unsafe EVP_CIPHER_CTX_free(machines[index].context) }
+    for index in unsafe machines.indices {
+      unsafe copenssl_record_cipher_free(machines[index].cipher)
+    }
     unsafe machines.deallocate()
-    unsafe tag.deallocate()
-    unsafe free(tagName)
-  }
-
-  /// The parameter for a tag that stands there; what a control call would make anew each time.
-  private func tag(at place: UnsafeMutableRawPointer) -> UnsafeMutablePointer<OSSL_PARAM> {
-    unsafe tag.pointee.data = unsafe place
-    return unsafe tag
   }
 
   private static func index(_ suite: CipherSuite, _ way: RecordWay) -> Int {
@@ -90,8 +71,7 @@ final class RecordCiphers {
       unsafe machines[index].keyedFor = nil
       // An empty key takes the place of the real one, whose schedule would else stay in memory.
       let nothing = [UInt8](repeating: 0, count: 32)
-      _ = unsafe EVP_CipherInit_ex2(
-        machines[index].context, nil, nothing, nothing, Int32(way.rawValue), nil)
+      _ = unsafe copenssl_record_cipher_begin(machines[index].cipher, nothing, nothing)
     }
   }
 
@@ -113,9 +93,9 @@ final class RecordCiphers {
       let machine = unsafe machines[index]
       let isKeyed = machine.keyedFor == name
       let key = unsafe slots.key(name, way).baseAddress?.assumingMemoryBound(to: UInt8.self)
-      return unsafe EVP_CipherInit_ex2(
-        machine.context, nil, isKeyed ? nil : key,
-        nonce.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(way.rawValue), nil)
+      return unsafe copenssl_record_cipher_begin(
+        machine.cipher, isKeyed ? nil : key,
+        nonce.baseAddress?.assumingMemoryBound(to: UInt8.self))
     }
     guard done == 1 else {
       unsafe machines[index].keyedFor = nil
@@ -123,7 +103,7 @@ final class RecordCiphers {
     }
     unsafe machines[index].keyedFor = name
     slots.setSequence(name, way, sequence + 1)
-    return unsafe machines[index].context
+    return unsafe machines[index].cipher
   }
 
   /// Seals one record at `offset` of the room.
@@ -140,7 +120,7 @@ final class RecordCiphers {
     precondition(content.count <= RecordLimits.contentBytesMax, "content of one record")
     precondition(offset >= 0, "an offset is not negative")
     precondition(room.count - offset >= size, "room for the record")
-    guard let context = unsafe begin(slots, name, .write) else { return nil }
+    guard let cipher = unsafe begin(slots, name, .write) else { return nil }
     let sealed = unsafe room.withUnsafeMutableBytes { room -> Bool in
       guard let start = room.baseAddress else { return false }
       let record = unsafe (start + offset).assumingMemoryBound(to: UInt8.self)
@@ -151,12 +131,7 @@ final class RecordCiphers {
         unsafe body.update(from: from, count: content.count)
       }
       unsafe body[content.count] = type
-      var count: Int32 = 0
-      return unsafe EVP_EncryptUpdate(
-        context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
-        && EVP_EncryptUpdate(context, body, &count, body, Int32(inner)) == 1
-        && EVP_EncryptFinal_ex(context, body + inner, &count) == 1
-        && EVP_CIPHER_CTX_get_params(context, tag(at: body + inner)) == 1
+      return unsafe copenssl_record_cipher_seal(cipher, record, body, inner) == 1
     }
     return sealed ? size : nil
   }
@@ -173,22 +148,14 @@ final class RecordCiphers {
     precondition(inner >= 0, "a record has a header and a tag")
     precondition(record.upperBound <= bytes.count, "the record lies in the bytes")
     precondition(room.count >= inner, "room for the content and its type")
-    guard let context = unsafe begin(slots, name, .read) else { return .forged }
+    guard let cipher = unsafe begin(slots, name, .read) else { return .forged }
     return unsafe bytes.withUnsafeBufferPointer { bytes -> OpenedRecord in
       unsafe room.withUnsafeMutableBufferPointer { room -> OpenedRecord in
         guard let start = bytes.baseAddress else { return .forged }
         let record = unsafe start + record.lowerBound
         let body = unsafe record + RecordLimits.headerBytes
-        // OpenSSL takes the tag as a pointer to change, and only reads it.
-        let tag = unsafe tag(at: UnsafeMutableRawPointer(mutating: body + inner))
-        var count: Int32 = 0
-        var last: UInt8 = 0
         let isGenuine =
-          unsafe EVP_CIPHER_CTX_set_params(context, tag) == 1
-          && EVP_DecryptUpdate(context, nil, &count, record, Int32(RecordLimits.headerBytes)) == 1
-          && (inner == 0
-            || EVP_DecryptUpdate(context, room.baseAddress, &count, body, Int32(inner)) == 1)
-          && EVP_DecryptFinal_ex(context, &last, &count) == 1
+          unsafe copenssl_record_cipher_open(cipher, record, body, inner, room.baseAddress) == 1
         guard isGenuine else {
           ERR_clear_error()
           return .forged
