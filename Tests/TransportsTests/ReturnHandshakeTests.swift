@@ -91,6 +91,13 @@ struct ReturnHandshakeTests {
     Allowed("a change between records", hasSessionID: true) {
       $0.seal(Array($0.finished[..<20])) + change + $0.seal(Array($0.finished[20...]))
     },
+    Allowed("two changes", hasSessionID: true) { change + change + $0.seal($0.finished) },
+    Allowed("two changes around a piece", hasSessionID: true) {
+      change + $0.seal(Array($0.finished[..<9])) + change + $0.seal(Array($0.finished[9...]))
+    },
+    Allowed("as many changes as there may be") { peer in
+      (0..<RecordLimits.barrenRecordsMax).flatMap { _ in change } + peer.seal(peer.finished)
+    },
     Allowed("a byte of padding") { $0.seal($0.finished, padding: 1) },
     Allowed("padding", hasSessionID: true) { change + $0.seal($0.finished, padding: 300) },
     Allowed("as much padding as there may be") {

@@ -57,13 +57,13 @@ struct ReturnRefusalTests {
       let wrong = changed($0.finished, at: 20)
       return $0.seal(Array(wrong[..<10])) + $0.seal(Array(wrong[10...]))
     },
-    RefusalCase("A Finished too short", alert: 10, SSL_R_UNEXPECTED_MESSAGE) {
+    RefusalCase("A Finished too short", alert: 50, SSL_R_BAD_DIGEST_LENGTH) {
       $0.seal([20, 0, 0, 31] + $0.finished[4..<35])
     },
-    RefusalCase("A Finished too long", alert: 10, SSL_R_UNEXPECTED_MESSAGE) {
+    RefusalCase("A Finished too long", alert: 50, SSL_R_BAD_DIGEST_LENGTH) {
       $0.seal([20, 0, 0, 33] + $0.finished[4...] + [0])
     },
-    RefusalCase("A Finished too long by far", alert: 10, SSL_R_UNEXPECTED_MESSAGE) {
+    RefusalCase("A Finished too long by far", alert: 50, SSL_R_BAD_DIGEST_LENGTH) {
       $0.seal([20, 1, 0, 32] + $0.finished[4...])
     },
     RefusalCase("A byte behind the Finished", alert: 10, SSL_R_NOT_ON_RECORD_BOUNDARY) {
@@ -123,17 +123,13 @@ struct ReturnRefusalTests {
 
   static let changes: [RefusalCase] = [
     RefusalCase(
-      "Two changes of ciphers", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE, hasSessionID: true
+      "One change of ciphers too many", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE,
+      hasSessionID: true
     ) {
-      change + change + $0.seal($0.finished)
+      (0...RecordLimits.barrenRecordsMax).flatMap { _ in change } + $0.seal($0.finished)
     },
-    RefusalCase("Two that nobody promised", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE) {
-      change + change + $0.seal($0.finished)
-    },
-    RefusalCase(
-      "Two around a piece", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE, hasSessionID: true
-    ) {
-      change + $0.seal(Array($0.finished[..<9])) + change + $0.seal(Array($0.finished[9...]))
+    RefusalCase("As many that nobody promised", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE) {
+      (0...RecordLimits.barrenRecordsMax).flatMap { _ in change } + $0.seal($0.finished)
     },
     RefusalCase(
       "A change to another value", alert: 10, SSL_R_UNEXPECTED_CCS_MESSAGE, hasSessionID: true
@@ -161,7 +157,7 @@ struct ReturnRefusalTests {
     ) { _ in
       change + [21, 3, 3, 0, 2, 2, 51]
     },
-    RefusalCase("A goodbye in the clear", alert: nil, 0, .alertReceived) { _ in
+    RefusalCase("A goodbye in the clear", alert: nil, 0, .truncated) { _ in
       [21, 3, 1, 0, 2, 1, 0]
     },
     RefusalCase("Half an alert in the clear", alert: 10, SSL_R_INVALID_ALERT) { _ in
@@ -171,7 +167,7 @@ struct ReturnRefusalTests {
       [21, 3, 3, 0, 4, 2, 47, 2, 47]
     },
     RefusalCase("A sealed alert", alert: nil, 42, .alertReceived) { $0.seal([2, 42], as: 21) },
-    RefusalCase("A sealed goodbye", alert: nil, 0, .alertReceived) { $0.seal([1, 0], as: 21) },
+    RefusalCase("A sealed goodbye", alert: nil, 0, .truncated) { $0.seal([1, 0], as: 21) },
     RefusalCase("An alert between pieces", alert: nil, 80, .alertReceived) {
       $0.seal(Array($0.finished[..<9])) + $0.seal([2, 80], as: 21)
     },
