@@ -15,7 +15,10 @@ import Transports
 enum Kind: String, CaseIterable {
   case full = "both certificates"
   case ticket = "session ticket"
-  case identity = "reconnect identity"
+  case identity = "reconnect identity, OpenSSL's handshake"
+  case ownIdentity = "reconnect identity, our handshake"
+
+  var comesBack: Bool { self == .identity || self == .ownIdentity }
 }
 
 /// A site with one server and one client, in a folder that is left to the system.
@@ -24,6 +27,8 @@ struct MeasuredSite {
   let client: TLSContext
   let desk: ReconnectDesk
   let proven: ProvenClient
+  let table: DetachedTable
+  let pool = BlockPool(limit: 8)
 
   init() throws {
     let folder = "/tmp/bgb-handshakes-\(getpid())"
@@ -52,6 +57,9 @@ struct MeasuredSite {
     proven = ProvenClient(subject: 7, notAfter: .max, shownAt: seconds)
     var options = TLSOptions()
     options.ticketKeys = try TicketKeys.fresh(now: seconds)
+    options.detaches = true
+    guard let table = DetachedTable(limit: 1) else { throw Errno.invalidArgument }
+    self.table = table
     server = try TLSContext(
       role: .server, certificateChainFile: "\(folder)/server.crt",
       privateKeyFile: "\(folder)/server.key", caFile: "\(folder)/ca.pem", options: options,
@@ -70,24 +78,28 @@ struct MeasuredSite {
     guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw Errno.current }
     var near = try TLSTransport(
       Descriptor(owning: ends[0]), context: client, serverName: "localhost", session: session,
-      reconnect: kind == .identity ? desk.issue(for: proven) : nil)
+      reconnect: kind.comesBack ? desk.issue(for: proven) : nil)
     _ = near.handshake()
     let begun = clinux_thread_cpu_nanoseconds()
-    var far = try TLSTransport(Descriptor(owning: ends[1]), context: server)
+    let far = ByteChannel(
+      .plain(PlainTransport(Descriptor(owning: ends[1]))), token: Token(generation: 1, index: 1),
+      pool: pool, outboundBytesMax: 1_024, now: .zero)
+    try far.startTLS(server, detachingInto: kind == .ownIdentity ? table : nil)
     _ = far.handshake()
     var spent = clinux_thread_cpu_nanoseconds() - begun
     guard near.handshake() == .done else { throw Errno.invalidArgument }
     let again = clinux_thread_cpu_nanoseconds()
     guard far.handshake() == .done else { throw Errno.invalidArgument }
     let proof = far.readProof()
-    let peer = far.readPeer()
+    let peer = far.peer
     // What a client that takes identities gets with its Welcome.
-    if kind == .identity { _ = desk.issue(for: proven) }
+    if kind.comesBack { _ = desk.issue(for: proven) }
     spent += clinux_thread_cpu_nanoseconds() - again
     let isAsMeant =
       switch (kind, proof) {
       case (.full, .certificate), (.ticket, .ticket): peer != nil
-      case (.identity, .reconnect): peer == nil
+      case (.identity, .reconnect): peer == nil && !far.isDetached
+      case (.ownIdentity, .reconnect): peer == nil && far.isDetached
       default: false
       }
     guard isAsMeant else { throw Errno.invalidArgument }
