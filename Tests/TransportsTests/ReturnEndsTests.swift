@@ -145,6 +145,53 @@ struct ReturnEndsTests {
     #expect(second.server.readProof() == .reconnect(stage.desk.client(2)))
     second.talk()
     second.close()
+    // Nor to a connection that comes from OpenSSL.
+    let third = try ReturnVisit(stage, ReturnPeer(stage.grant(3)), .openSSL, table: table)
+    try third.begin()
+    #expect(third.play(third.peer.makeFlight()) == .done)
+    #expect(third.server.detach(into: table) == .detached)
+    #expect(third.server.readProof() == nil)
+    third.close()
+  }
+
+  @Test(
+    "A kernel gets the keys, unless part of the next record was read",
+    arguments: [(true, false), (true, true), (false, false)])
+  func kernel(_ hasSessionID: Bool, leavesOut: Bool) throws {
+    for data in [[], [5]] as [[UInt8]] {
+      let table = try #require(DetachedTable(limit: 1, kernel: FakeKernel()))
+      let peer = try ReturnPeer(stage.grant(), hasSessionID: hasSessionID)
+      let visit = try ReturnVisit(stage, peer, table: table)
+      try visit.begin()
+      let flight = leavesOut ? peer.seal(peer.finished) : peer.makeFlight()
+      // A beginning of a record says how long it is, and no more than that is read.
+      #expect(visit.play(Array(flight[..<20])) == .wouldBlock(.readable))
+      let behind = data.isEmpty ? [] : peer.sealData(data)
+      #expect(visit.play(flight[20...] + behind) == .done)
+      #expect(table.inKernel == (leavesOut && !data.isEmpty ? 0 : 1))
+      #expect(table.kernelRefusals == 0)
+      visit.talk(behind: data)
+      visit.close()
+      #expect(table.inKernel == 0)
+    }
+  }
+
+  @Test("What lies in the kernel behind the second flight makes an event")
+  func event() throws {
+    let visit = try visit()
+    try visit.begin()
+    let poller = try Poller()
+    let ready = ReadyList(capacity: 4)
+    try visit.server.settle(poller)
+    visit.send(visit.peer.makeFlight() + visit.peer.sealData([5]))
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 1)
+    #expect(visit.server.handshake() == .done)
+    #expect(!visit.server.hasLeftovers)
+    try visit.server.settle(poller)
+    #expect(try poller.wait(into: ready, timeoutMilliseconds: 0) == 1)
+    #expect(visit.server.mayReceive(on: ready[0].readiness))
+    visit.talk(behind: [5])
+    visit.close()
   }
 
   // MARK: Full sockets
@@ -176,43 +223,50 @@ struct ReturnEndsTests {
     visit.close()
   }
 
-  @Test("An answer that goes in two pieces")
-  func halfAnAnswer() throws {
-    let (near, far) = try smallPair()
-    let room = fill(far, by: 64)
-    for end in [near, far] { _ = Descriptor(owning: end) }
-    var cuts = 0
+  @Test("An answer that goes in pieces")
+  func pieces() throws {
+    let idle = try ReturnVisit(stage, sockets: smallPair())
+    let rooms = try (0..<2).map { _ in
+      try hear(idle, atLeast: fill(idle.server.descriptor, by: 64)).count
+    }
+    var cuts = [0, 0]
     // There is a little more room each time, and the kernel cuts where it ends.
     for spare in stride(from: 0, to: 240, by: 16) {
       let visit = try ReturnVisit(stage, sockets: smallPair())
       visit.send(visit.peer.makeHello())
       try awaitReady((visit.server.descriptor, .readable))
-      let filler = fill(visit.server.descriptor, by: 64, atMost: room - spare)
-      var step = visit.server.handshake()
-      let isBlocked = step == .wouldBlock(.writable)
-      var heard: [UInt8] = []
-      while heard.count < filler {
-        try awaitReady((visit.clientSocket, .readable))
-        heard += visit.hear()
+      var answer: [UInt8] = []
+      var step = HandshakeStep.wouldBlock(.writable)
+      for turn in cuts.indices where step == .wouldBlock(.writable) {
+        let filler = fill(visit.server.descriptor, by: 64, atMost: rooms[turn] - spare)
+        step = visit.server.handshake()
+        let piece = try hear(visit, atLeast: filler)[filler...]
+        if step == .wouldBlock(.writable), !piece.isEmpty { cuts[turn] += 1 }
+        answer += piece
       }
-      if isBlocked && heard.count > filler { cuts += 1 }
       while step == .wouldBlock(.writable) {
         try awaitReady((visit.server.descriptor, .writable))
         step = visit.server.handshake()
       }
       #expect(step == .wouldBlock(.readable))
       // ServerHello, change of ciphers, EncryptedExtensions and Finished.
-      while heard.count < filler + 127 + 6 + 64 {
-        try awaitReady((visit.clientSocket, .readable))
-        heard += visit.hear()
-      }
-      try visit.peer.hear(Array(heard[filler...]))
+      try visit.peer.hear(answer + hear(visit, atLeast: 127 + 6 + 64 - answer.count))
       visit.send(visit.peer.makeFlight())
       try awaitReady((visit.server.descriptor, .readable))
       #expect(visit.server.handshake() == .done)
       visit.close()
     }
-    #expect(cuts > 0)
+    #expect(cuts[0] > 0)
+    #expect(cuts[1] > 0)
+  }
+
+  private func hear(_ visit: ReturnVisit, atLeast count: Int) throws -> [UInt8] {
+    var heard: [UInt8] = visit.hear()
+    while heard.count < count {
+      try awaitReady((visit.clientSocket, .readable))
+      heard += visit.hear()
+    }
+    return heard
   }
 
   /// Sockets with as little room as the kernel grants.

@@ -259,29 +259,46 @@ struct ReturnHandshakeTests {
     visit.close()
   }
 
-  @Test("What follows the hello at once is no part of it")
+  @Test("What follows the hello at once is read behind the answer")
   func behindHello() throws {
-    let visit = try visit()
-    visit.send(visit.peer.makeHello() + ReturnPeer.changeOfCiphers)
-    #expect(visit.server.handshake() == .wouldBlock(.readable))
-    try visit.peer.hear(visit.hear())
-    #expect(visit.play(visit.peer.seal(visit.peer.finished)) == .done)
-    visit.talk()
-    visit.close()
+    for (behind, end) in [
+      (ReturnPeer.changeOfCiphers, HandshakeStep.done),
+      (ReturnPeer.changeOfCiphers + ReturnPeer.changeOfCiphers, nil),
+      ([21, 3, 3, 0, 2, 2, 90], .failed(TransportError(.alertReceived, reason: 90))),
+    ] as [([UInt8], HandshakeStep?)] {
+      let visit = try visit()
+      visit.send(visit.peer.makeHello() + behind)
+      #expect(visit.server.handshake() == .wouldBlock(.readable))
+      try visit.peer.hear(visit.hear())
+      let step = visit.play(visit.peer.seal(visit.peer.finished))
+      if let end {
+        #expect(step == end)
+      } else {
+        #expect(visit.hearAlert() == 10)
+      }
+      if end == .done { visit.talk() }
+      visit.close()
+    }
   }
 
-  @Test("An identity that is not taken is counted once")
-  func refused() throws {
-    stage.desk.desk.keys = try ReconnectKeys.fresh(now: 1)
-    let peer = try ReturnPeer(stage.grant())
-    stage.desk.desk.keys = try ReconnectKeys.fresh(now: 2)
-    let visit = try ReturnVisit(stage, peer)
-    visit.send(peer.makeHello())
+  @Test("An identity that is not taken is counted once", arguments: [false, true])
+  func refused(_ isForged: Bool) throws {
+    var grant = try stage.grant()
+    if isForged {
+      var identity = grant.identity
+      identity[90] = identity[90] == 65 ? 66 : 65
+      grant = try #require(
+        ReconnectGrant(identity: identity, key: grant.key, lifeSeconds: grant.lifeSeconds))
+    } else {
+      stage.desk.desk.keys = try ReconnectKeys.fresh(now: 2)
+    }
+    let visit = try ReturnVisit(stage, ReturnPeer(grant))
+    visit.send(visit.peer.makeHello())
     guard case .failed = visit.server.handshake() else {
       Issue.record("a handshake without certificates")
       return
     }
-    #expect(stage.desk.desk.refused == [.unknownKey: 1])
+    #expect(stage.desk.desk.refused == [isForged ? .forged : .unknownKey: 1])
     #expect(stage.desk.desk.accepted == 0)
     visit.close()
   }
