@@ -259,6 +259,22 @@ struct ReturnHandshakeTests {
     visit.close()
   }
 
+  @Test("Where OpenSSL might agree on something else, all handshakes are its")
+  func rules() throws {
+    func isOurs(_ change: (inout TLSOptions) -> Void) throws -> Bool {
+      try ReturnStage(change).context.returns != nil
+    }
+    #expect(try isOurs { _ in })
+    #expect(try isOurs { $0.groups = "X25519" })
+    #expect(try isOurs { $0.groups = "X25519:P-256" })
+    #expect(try !isOurs { $0.groups = "P-256:X25519" })
+    #expect(try isOurs { $0.cipherSuites = "TLS_CHACHA20_POLY1305_SHA256" })
+    #expect(try !isOurs { $0.cipherSuites += ":TLS_AES_128_CCM_SHA256" })
+    #expect(try !isOurs { $0.detaches = false })
+    #expect(try !isOurs { $0.algorithms = .all })
+    #expect(try stage.site.serverContext(stage.context.options).returns == nil)
+  }
+
   @Test("What follows the hello at once is read behind the answer")
   func behindHello() throws {
     for (behind, end) in [

@@ -23,6 +23,8 @@ struct BuiltHello {
   ]
   var identities: [[UInt8]] = [Array("identity".utf8)]
   var binders: [[UInt8]] = [pattern(32)]
+  /// Extensions behind the offer.
+  var laterExtensions: [(kind: UInt16, content: [UInt8])] = []
   /// Behind the message in the record, and behind the record.
   var behindMessage: [UInt8] = []
   var behindRecord: [UInt8] = []
@@ -38,7 +40,7 @@ struct BuiltHello {
   }
 
   var bytes: [UInt8] {
-    let all = (extensions + [(41, offer)]).flatMap { kind, content in
+    let all = (extensions + [(41, offer)] + laterExtensions).flatMap { kind, content in
       [UInt8(kind >> 8), UInt8(kind & 255)] + vector(2, content)
     }
     let body =
@@ -194,6 +196,8 @@ struct ReturnHelloTests {
     #expect(!takes { $0.binders = [pattern(48)] })
     #expect(!takes { $0.binders = [pattern(32), pattern(32)] })
     #expect(!takes { $0.extensions.append((41, $0.offer)) })
+    // The binder would not cover what stands behind it.
+    #expect(!takes { $0.laterExtensions = [(0, [])] })
   }
 
   @Test(
