@@ -1,8 +1,7 @@
 // Fuzz target: second flights of clients that come back. The input says what a client that knows
 // its keys sends: pieces of a Finished, other messages, damaged records, bytes without a seal, data
 // behind it. Whole or in pieces, it must come to what the reference below says, which reads the
-// stream by the letter of RFC 8446 and opens by OpenSSL directly: a handshake is done if its
-// content is one Finished and nothing else.
+// stream by the letter of RFC 8446 and opens by OpenSSL directly: done is one Finished, no more.
 
 import COpenSSL
 import Glibc
@@ -200,8 +199,7 @@ private enum Fate: Equatable {
 private struct Reference {
   var keys: Keys
   private var message: [UInt8] = []
-  private var hasChanged = false
-
+  private var changes = 0
   init(_ keys: Keys) { self.keys = keys }
 
   mutating func judge(_ stream: [UInt8]) -> Fate {
@@ -213,10 +211,10 @@ private struct Reference {
       let isWhole = whole.count == 5 + length
       switch bytes[0] {
       case 20:
-        guard !hasChanged, bytes == [20, 3, 3, 0, 1] else { return .refused(alert: 10) }
+        guard bytes == [20, 3, 3, 0, 1] else { return .refused(alert: 10) }
         guard isWhole else { return .waiting }
-        guard whole[5] == 1 else { return .refused(alert: 10) }
-        hasChanged = true
+        guard whole[5] == 1, changes < 32 else { return .refused(alert: 10) }
+        changes += 1
       case 21:
         guard length == 2 else { return .refused(alert: 10) }
         return isWhole ? .told(whole[6]) : .waiting
@@ -238,12 +236,14 @@ private struct Reference {
   private mutating func judge(record: [UInt8]) -> Fate? {
     guard let inner = keys.handshake.open(record) else { return .refused(alert: 20) }
     guard let last = inner.lastIndex(where: { $0 != 0 }) else { return .refused(alert: 10) }
-    let content = Array(inner[..<last])
+    let content = inner[..<last]
+    guard last <= 16_384 else { return .refused(alert: 22) }
     if inner[last] == 21 && content.count == 2 { return .told(content[1]) }
     guard inner[last] == 22, !content.isEmpty else { return .refused(alert: 10) }
     message += content
     let start = message.prefix(4)
-    guard start == [20, 0, 0, 32][..<start.count] else { return .refused(alert: 10) }
+    guard start.first == 20 else { return .refused(alert: 10) }
+    guard start == [20, 0, 0, 32][..<start.count] else { return .refused(alert: 50) }
     if message.count < 36 { return nil }
     if message.count > 36 { return .refused(alert: 10) }
     return message == keys.finished ? .done(rest: 0) : .refused(alert: 51)
@@ -460,6 +460,7 @@ private func play(_ script: Script, step: Int, in stage: Stage) -> Outcome {
 private func fail(_ error: TransportError, _ outcome: inout Outcome, _ alert: UInt8?) {
   switch (error.kind, alert) {
   case (.protocolViolation, .some(let alert)): outcome.fate = .refused(alert: alert)
+  case (.truncated, nil): outcome.fate = .told(0)
   case (.alertReceived, nil): outcome.fate = .told(UInt8(truncatingIfNeeded: error.reason))
   default: preconditionFailure("no such failure: \(error), alert \(String(describing: alert))")
   }

@@ -279,7 +279,8 @@ struct ReturnHandshakeTests {
   func behindHello() throws {
     for (behind, end) in [
       (ReturnPeer.changeOfCiphers, HandshakeStep.done),
-      (ReturnPeer.changeOfCiphers + ReturnPeer.changeOfCiphers, nil),
+      (ReturnPeer.changeOfCiphers + ReturnPeer.changeOfCiphers, .done),
+      (ReturnPeer.changeOfCiphers + [20, 3, 3, 0, 1, 2], nil),
       ([21, 3, 3, 0, 2, 2, 90], .failed(TransportError(.alertReceived, reason: 90))),
     ] as [([UInt8], HandshakeStep?)] {
       let visit = try visit()
