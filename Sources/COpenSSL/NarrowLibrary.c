@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "Algorithms.h"
 #include "COpenSSL.h"
 #include "NarrowTLS13KDF.h"
 #include "NarrowX25519.h"
@@ -105,7 +106,7 @@ static int sieve(
   return count > 0;
 }
 
-static const OSSL_ALGORITHM *find(const OSSL_ALGORITHM *all, const char *name) {
+const OSSL_ALGORITHM *algorithms_find(const OSSL_ALGORITHM *all, const char *name) {
   const char *const names[] = {name, NULL};
   for (; all != NULL && all->algorithm_names != NULL; all++) {
     if (is_named(all, names)) return all;
@@ -116,9 +117,10 @@ static const OSSL_ALGORITHM *find(const OSSL_ALGORITHM *all, const char *name) {
 /// Replaces how key pairs of X25519 are made, where the default provider has what that takes.
 static void hasten_x25519(OSSL_LIB_CTX *base) {
   int no_cache = 0;
-  const OSSL_ALGORITHM *manager = find(managers, "X25519");
+  const OSSL_ALGORITHM *manager = algorithms_find(managers, "X25519");
   const OSSL_ALGORITHM *exchange =
-      find(OSSL_PROVIDER_query_operation(whole, OSSL_OP_KEYEXCH, &no_cache), "X25519");
+      algorithms_find(
+          OSSL_PROVIDER_query_operation(whole, OSSL_OP_KEYEXCH, &no_cache), "X25519");
   if (manager == NULL || exchange == NULL) return;
   const OSSL_DISPATCH *faster = narrow_x25519(
       base, OSSL_PROVIDER_get0_provider_ctx(whole), manager->implementation,

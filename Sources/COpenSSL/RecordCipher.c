@@ -6,6 +6,7 @@
 #include <openssl/core_names.h>
 #include <string.h>
 
+#include "Algorithms.h"
 #include "COpenSSL.h"
 
 enum { NONCE_BYTES = 12, TAG_BYTES = 16, HEADER_BYTES = 5 };
@@ -48,24 +49,14 @@ static int take_functions(
          it->finish != NULL && it->get != NULL && it->set != NULL;
 }
 
-// An algorithm has its names joined by colons, and the first of ours is its first.
-static int is_named(const OSSL_ALGORITHM *algorithm, const char *name) {
-  const size_t length = strcspn(algorithm->algorithm_names, ":");
-  return strlen(name) == length &&
-         OPENSSL_strncasecmp(algorithm->algorithm_names, name, length) == 0;
-}
-
 static int find_functions(copenssl_record_cipher *it, const char *name, int seals) {
   const OSSL_PROVIDER *provider = EVP_CIPHER_get0_provider(it->cipher);
   int no_cache = 0;
-  const OSSL_ALGORITHM *each = OSSL_PROVIDER_query_operation(provider, OSSL_OP_CIPHER, &no_cache);
-  for (; each != NULL && each->algorithm_names != NULL; each++) {
-    if (!is_named(each, name)) continue;
-    if (!take_functions(it, each->implementation, seals)) return 0;
-    it->context = it->make(OSSL_PROVIDER_get0_provider_ctx(provider));
-    return it->context != NULL;
-  }
-  return 0;
+  const OSSL_ALGORITHM *found = algorithms_find(
+      OSSL_PROVIDER_query_operation(provider, OSSL_OP_CIPHER, &no_cache), name);
+  if (found == NULL || !take_functions(it, found->implementation, seals)) return 0;
+  it->context = it->make(OSSL_PROVIDER_get0_provider_ctx(provider));
+  return it->context != NULL;
 }
 
 copenssl_record_cipher *copenssl_record_cipher_new(const char *name, int seals) {

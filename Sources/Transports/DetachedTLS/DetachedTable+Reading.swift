@@ -101,7 +101,9 @@ extension DetachedTable {
       switch RecordHeader.read(inbound.bytes, at: range.lowerBound) {
       case .body(let count): body = count
       case let wrong:
-        refuse(name, fd, &head, wrong)
+        if let fault = wrong.fault {
+          refuse(name, fd, &head, fault.reason, alert: fault.alert)
+        }
         head.flags.insert(.hasNews)
         return
       }
@@ -220,20 +222,5 @@ extension DetachedTable {
   ) -> RecordStep {
     fail(name, fd, &head, TransportError(.protocolViolation, reason: reason), alert: alert)
     return .over
-  }
-
-  private func refuse(
-    _ name: SlotName, _ fd: Int32, _ head: inout SlotHead, _ header: RecordHeader.Reading
-  ) {
-    switch header {
-    case .body: return
-    case .wrongType:
-      refuse(name, fd, &head, SSL_R_BAD_RECORD_TYPE, alert: Alert.unexpectedMessage)
-    case .wrongVersion:
-      refuse(name, fd, &head, SSL_R_WRONG_VERSION_NUMBER, alert: Alert.decodeError)
-    case .tooLong:
-      refuse(name, fd, &head, SSL_R_ENCRYPTED_LENGTH_TOO_LONG, alert: Alert.recordOverflow)
-    case .tooShort: refuse(name, fd, &head, SSL_R_LENGTH_TOO_SHORT, alert: Alert.badRecordMAC)
-    }
   }
 }

@@ -1,5 +1,6 @@
 // The five bytes before every record, and the sizes that RFC 8446 gives to records (5.1 to 5.4).
 
+import COpenSSL
 import Reactor
 
 /// Sizes of records, and how much of what brings nothing is borne.
@@ -55,6 +56,17 @@ enum RecordHeader {
     case body(Int)
     /// No protected record looks like this.
     case wrongType, wrongVersion, tooLong, tooShort
+
+    /// OpenSSL's code for what is wrong with it, and the alert for the peer; nil for a body.
+    var fault: (reason: Int32, alert: UInt8)? {
+      switch self {
+      case .body: nil
+      case .wrongType: (SSL_R_BAD_RECORD_TYPE, Alert.unexpectedMessage)
+      case .wrongVersion: (SSL_R_WRONG_VERSION_NUMBER, Alert.decodeError)
+      case .tooLong: (SSL_R_ENCRYPTED_LENGTH_TOO_LONG, Alert.recordOverflow)
+      case .tooShort: (SSL_R_LENGTH_TOO_SHORT, Alert.badRecordMAC)
+      }
+    }
   }
 
   /// Reads the header at `offset`.

@@ -93,7 +93,6 @@ final class ReturnHandshake {
     // A seal that does not open must not be read as the fate of another connection.
     ERR_set_mark()
     defer { ERR_pop_to_mark() }
-    let message = Array(bytes[RecordLimits.headerBytes..<hello.recordBytes])
     guard let judged = try? rules.desk.recognize(bytes.span.extracting(hello.identity)),
       let secrets = ReturnSecrets(key: judged.key),
       secrets.isProved(
@@ -103,8 +102,9 @@ final class ReturnHandshake {
       let random = randomBytes(32), let slot = table.take(hello.suite)
     else { return .notOurs }
     self.slot = slot
-    var transcript = message
-    transcript.reserveCapacity(message.count + 256)
+    var transcript: [UInt8] = []
+    transcript.reserveCapacity(hello.recordBytes + 256)
+    transcript += bytes[RecordLimits.headerBytes..<hello.recordBytes]
     let serverHello = makeServerHello(
       hello.suite, sessionID: bytes[hello.sessionID], random: random, share: share)
     transcript += serverHello
@@ -233,23 +233,20 @@ final class ReturnHandshake {
     while pending.count >= RecordLimits.headerBytes {
       switch pending[0] {
       case ContentType.changeCipherSpec:
-        guard let step = takeChange(slot) else { continue }
-        return step == .wouldBlock(.readable) ? nil : step
+        if pending.count < Self.changeOfCiphers.count,
+          Self.changeOfCiphers.starts(with: pending)
+        {
+          return nil
+        }
+        if let step = takeChange(slot) { return step }
       case ContentType.alert: return takePlainAlert(slot)
-      default: break
-      }
-      switch RecordHeader.read(pending, at: 0) {
-      case .body(let count):
-        let size = RecordLimits.headerBytes + count
+      case ContentType.applicationData:
+        let header = RecordHeader.read(pending, at: 0)
+        if let fault = header.fault { return refuse(slot, fault.reason, alert: fault.alert) }
+        let size = RecordLimits.headerBytes + pendingBody
         guard pending.count >= size else { return nil }
         if let step = open(slot, size) { return step }
-      case .wrongType:
-        return refuse(slot, SSL_R_UNEXPECTED_MESSAGE, alert: Alert.unexpectedMessage)
-      case .wrongVersion:
-        return refuse(slot, SSL_R_WRONG_VERSION_NUMBER, alert: Alert.decodeError)
-      case .tooLong:
-        return refuse(slot, SSL_R_ENCRYPTED_LENGTH_TOO_LONG, alert: Alert.recordOverflow)
-      case .tooShort: return refuse(slot, SSL_R_LENGTH_TOO_SHORT, alert: Alert.badRecordMAC)
+      default: return refuse(slot, SSL_R_UNEXPECTED_MESSAGE, alert: Alert.unexpectedMessage)
       }
     }
     return nil
@@ -257,15 +254,11 @@ final class ReturnHandshake {
 
   /// Passes over a change of ciphers, of which there is to be one; nil when it is gone.
   private func takeChange(_ slot: SlotName) -> ReturnStep? {
-    let size = Self.changeOfCiphers.count
-    if pending.count < size, Self.changeOfCiphers.starts(with: pending) {
-      return .wouldBlock(.readable)
-    }
     guard changes < RecordLimits.barrenRecordsMax, pending.starts(with: Self.changeOfCiphers) else {
       return refuse(slot, SSL_R_UNEXPECTED_CCS_MESSAGE, alert: Alert.unexpectedMessage)
     }
     changes += 1
-    pending.removeFirst(size)
+    pending.removeFirst(Self.changeOfCiphers.count)
     return nil
   }
 
