@@ -66,6 +66,12 @@ public enum PeerFigure: String, CaseIterable, Sendable {
   case firstHandshakes = "H1.first"
   /// Server CPU ms of a connect while all others are connected.
   case laterHandshakes = "H1.later"
+  /// Server CPU ms of a connect beside all others, mean of turns.
+  case crowdedHandshakes = "H1.crowded"
+  /// Server CPU ms of a connect beside nobody else, mean of turns between those.
+  case lonelyHandshakes = "H1.lonely"
+  /// The former by the latter.
+  case handshakeGrowth = "H5"
   /// The first receipt of all to receipt, middle, ms.
   case pushMiddleFromFirst = "F3.first.p50"
   /// The same, 99th percentile, ms.
@@ -111,6 +117,9 @@ public enum PeerFigure: String, CaseIterable, Sendable {
     case .memoryAtRest: "memory per connection after a rest (RSS), bytes"
     case .firstHandshakes: "full handshake of the first connections, CPU ms"
     case .laterHandshakes: "full handshake beside all connections, CPU ms"
+    case .crowdedHandshakes: "full handshake beside all connections, in turns, CPU ms"
+    case .lonelyHandshakes: "full handshake beside no others, in turns, CPU ms"
+    case .handshakeGrowth: "full handshake beside all by one beside no others"
     case .pushMiddleFromFirst: "first receipt to receipt, p50 ms"
     case .pushTailFromFirst: "first receipt to receipt, p99 ms"
     case .pushTailFromServer: "first push of the server to receipt, p99 ms"

@@ -11,7 +11,8 @@ struct GoalsCommand: ParsableCommand {
     commandName: "goals",
     abstract: "Prints the goals' table; ends with 1 when one that must be reached was not.",
     discussion: """
-      The medians are lines of CONNECTIONS|SERVER|FIGURE|VALUE. See scripts/goals.
+      The medians are lines of CONNECTIONS|SERVER|FIGURE|VALUE; the same with |ROUND is a run. What
+      is held against a peer is judged by the median of the rounds' ratios. See scripts/goals.
       """)
 
   @Option(help: "The goals, a file as Benchmarks/Thresholds/goals.tsv.")

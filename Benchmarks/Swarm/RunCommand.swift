@@ -133,6 +133,10 @@ extension SwarmCommand {
     @Option(help: "table: how many sessions come back by each kind of handshake.")
     var resumes = 2_000
 
+    @Option(
+      help: "table: how often full handshakes beside all others are held against some alone.")
+    var growthTurns = 0
+
     @Option(help: "table: a storm's attempts under way in a process; the default is no bound.")
     var stormConnecting = Int.max
 
@@ -190,7 +194,7 @@ extension SwarmCommand {
         throw ValidationError("--storm-by kill-workers needs --server-pid of the workers' parent")
       }
       guard (0...100).contains(share), rate >= 0, operations >= 0, storms >= 0,
-        resumes >= 0, stormConnecting > 0
+        resumes >= 0, growthTurns >= 0, stormConnecting > 0
       else {
         throw ValidationError("a share is from 0 to 100, a rate and a count not negative")
       }
@@ -262,6 +266,7 @@ extension SwarmCommand.Run {
       ("restMilliseconds", "\(restMilliseconds)"), ("storm", storm.rawValue),
       ("stormBy", stormBy.rawValue), ("storms", "\(storms)"),
       ("pushDuring", pushDuring ? "yes" : "no"), ("resumes", "\(resumes)"),
+      ("growthTurns", "\(growthTurns)"),
       ("connecting", "\(session.connecting)"),
       ("comeback", session.comeback.rawValue),
       ("detached", session.attached ? "no" : "yes"),

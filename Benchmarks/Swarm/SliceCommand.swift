@@ -102,6 +102,8 @@ final class SliceRun {
   var flooders = 0
   /// Sessions that were sent away and not called back yet.
   var away: [Int] = []
+  /// Sessions that stay away until others have been measured alone.
+  var thinnedOut: [Int] = []
   /// Where the next one that leaves is looked for.
   var nextToLeave = 0
 

@@ -13,6 +13,8 @@ extension SliceRun {
     case "cut": cut(line.number("count"), comesBackAtOnce: line["how"] == "at-once")
     case "send-away": sendAway(line.number("count"), forgets: line["forgets"] == "yes")
     case "call-back": callBack(underWay: line.number("underWay"))
+    case "thin-out": thinOut(line.number("count"))
+    case "fill-up": fillUp(underWay: line.number("underWay"))
     case "keep-alives": beginKeepAlives(underWay: line.number("underWay"))
     case "ignore-pushes": ignorePushes(line["ignores"] == "yes")
     case "ignored": say(ControlLine("ignored", ["count": String(loop.pushesIgnored)]))
@@ -65,6 +67,24 @@ extension SliceRun {
     loop.limitAttempts(to: underWay)
     for number in away { loop.hurry(ledger.clients[number]) }
     away = []
+  }
+
+  /// Sends away all but those who `send-away` with this count would.
+  private func thinOut(_ count: Int) {
+    let kept = Set(chosen(count))
+    for number in ledger.clients.indices
+    where !kept.contains(number) && ledger.sessions[number].isOnline {
+      ledger.expectEnd(of: number, as: .cuts)
+      loop.sendAway(ledger.clients[number])
+      thinnedOut.append(number)
+    }
+  }
+
+  /// Calls back those who were thinned out, so many at a time.
+  private func fillUp(underWay: Int) {
+    loop.limitAttempts(to: underWay)
+    for number in thinnedOut { loop.hurry(ledger.clients[number]) }
+    thinnedOut = []
   }
 
   /// Lets each session send one keep-alive, so many unanswered at a time; says when all are

@@ -23,8 +23,11 @@ extension Laboratory {
     note(.errors, Double(crew.tally.errors.values.reduce(0, +)))
     if options.resumes > 0 {
       let count = min(options.resumes, crew.sessions)
-      try measureComebacks(count, forgets: false)
-      try measureComebacks(count, forgets: true)
+      let resumed = crew.tally[.resumed]
+      note(.resumedHandshake, try measureComebacks(count, online: crew.sessions))
+      note(.resumedShare, 100 * Double(crew.tally[.resumed] - resumed) / Double(count))
+      let later = try measureComebacks(count, forgets: true, online: crew.sessions)
+      note(.laterHandshakes, later)
     }
     for number in 1...max(1, options.storms) where options.storms > 0 {
       try measureStorm(number)
@@ -36,6 +39,8 @@ extension Laboratory {
       mark("calm")
       noteMemory(.memoryAtRest, at: "calm")
     }
+    // The last of all: it leaves the server as no peer's is.
+    try measureGrowth(min(options.resumes, crew.sessions))
   }
 
   func note(_ figure: PeerFigure, _ value: Double) { figures[figure.rawValue] = value }
@@ -218,20 +223,19 @@ extension Laboratory {
     return (begun, before)
   }
 
-  private func measureComebacks(_ count: Int, forgets: Bool) throws(SwarmError) {
+  /// Server CPU ms of a connect, when so many are sent away and come back; `online` are all.
+  func measureComebacks(
+    _ count: Int, forgets: Bool = false, online: Int
+  ) throws(SwarmError) -> Double {
     crew.activity = forgets ? "full handshakes" : "reconnects by identity"
-    let resumed = crew.tally[.resumed]
     let (_, before) = try bringBack(
       count, forgets: forgets, restMilliseconds: 1_000, underWay: options.session.connecting)
-    guard try waitOnline(crew.sessions, seconds: options.stormSeconds) else {
+    guard try waitOnline(online, seconds: options.stormSeconds) else {
       throw SwarmError(description: "not everybody came back")
     }
     try crew.pause(milliseconds: 300)
     let spent = Double(sampler.sample("back", online: 0).nanoseconds(since: before))
-    let each = spent / Double(count) / 1e6
-    guard !forgets else { return note(.laterHandshakes, each) }
-    note(.resumedHandshake, each)
-    note(.resumedShare, 100 * Double(crew.tally[.resumed] - resumed) / Double(count))
+    return spent / Double(count) / 1e6
   }
 
   /// Everybody loses the connection and comes back in one moment; the first storm gives the

@@ -118,15 +118,21 @@ public struct GoalResult: Sendable {
   public var ours: Double?
   /// The best of the peers', and whose it is.
   public var best: (server: String, value: Double)?
+  /// The ratio of each round in which both sides were measured, in no order.
+  public var byRound: [Double] = []
 
-  /// What is judged: ours by the peer's, or ours alone.
+  /// What is judged: ours alone, or the median of the rounds' ratios.
+  ///
+  /// A round's runs lie minutes apart and a machine's pace changes from round to round, so that a
+  /// ratio of medians may hold a slow round of one side against a quick one of the other. It is
+  /// taken when single rounds are not known.
   ///
   /// A figure below zero is a difference that drowned in noise, and was not measured.
   public var value: Double? {
     guard let ours, ours >= 0 else { return nil }
     guard row.theirs != nil else { return ours }
     guard let best, best.value > 0 else { return nil }
-    return ours / best.value
+    return GoalMedians.median(byRound) ?? ours / best.value
   }
 
   /// The judgement.
@@ -147,7 +153,7 @@ public struct GoalResult: Sendable {
   }
 }
 
-/// Medians of runs: by size, server and figure.
+/// Medians of runs, and the runs: by size, server and figure.
 public struct GoalMedians: Sendable {
   private struct Key: Hashable {
     var connections: Int
@@ -156,19 +162,27 @@ public struct GoalMedians: Sendable {
   }
 
   private var values: [Key: Double] = [:]
+  private var rounds: [Key: [Int: Double]] = [:]
   private var sizes: [GoalSize: Int]
 
   /// Begins empty; the sizes say which number of connections each of them is.
   public init(sizes: [GoalSize: Int]) { self.sizes = sizes }
 
-  /// Takes a line `CONNECTIONS|SERVER|FIGURE|VALUE`; false when it is none.
+  /// Takes a line `CONNECTIONS|SERVER|FIGURE|VALUE`, which is a median, or the same with `|ROUND`,
+  /// which is a run; false when it is neither.
   public mutating func take(line: some StringProtocol) -> Bool {
     let cells = line.split(separator: "|", omittingEmptySubsequences: false)
-    guard cells.count == 4, let connections = Int(cells[0]), let value = Double(cells[3]) else {
-      return false
+    guard cells.count == 4 || cells.count == 5, let connections = Int(cells[0]),
+      let value = Double(cells[3])
+    else { return false }
+    let key = Key(
+      connections: connections, server: String(cells[1]), figure: String(cells[2]))
+    if cells.count == 4 {
+      values[key] = value
+    } else {
+      guard let round = Int(cells[4]) else { return false }
+      rounds[key, default: [:]][round] = value
     }
-    values[Key(connections: connections, server: String(cells[1]), figure: String(cells[2]))] =
-      value
     return true
   }
 
@@ -188,6 +202,31 @@ public struct GoalMedians: Sendable {
         best = (peer, value)
       }
     }
-    return GoalResult(row: row, ours: self["bgb", row.ours].map { $0 * row.times }, best: best)
+    return GoalResult(
+      row: row, ours: self["bgb", row.ours].map { $0 * row.times }, best: best,
+      byRound: ratios(row))
+  }
+
+  /// Ours by the best peer's of the same round; none of a round in which one of them is missing.
+  private func ratios(_ row: GoalRow) -> [Double] {
+    guard let theirs = row.theirs else { return [] }
+    let peers = row.peers.map { runs($0, theirs) }.filter { !$0.isEmpty }
+    return runs("bgb", row.ours).compactMap { round, ours in
+      let values = peers.compactMap { $0[round] }.filter { $0 > 0 }
+      guard values.count == peers.count, let best = values.min() else { return nil }
+      return ours * row.times / best
+    }
+  }
+
+  private func runs(_ server: String, _ figure: GoalRow.Figure) -> [Int: Double] {
+    guard let connections = sizes[figure.size] else { return [:] }
+    return rounds[Key(connections: connections, server: server, figure: figure.name)] ?? [:]
+  }
+
+  /// The middle one, or the mean of the middle two; nil of nothing.
+  static func median(_ values: [Double]) -> Double? {
+    guard !values.isEmpty else { return nil }
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }
 }

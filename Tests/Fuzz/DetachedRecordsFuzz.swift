@@ -11,96 +11,6 @@ import Synchronization
 
 @testable import Transports
 
-// MARK: The peer's ciphers
-
-/// One way's key, by OpenSSL alone.
-private struct PeerKey {
-  let suite: CipherSuite
-  var secret: [UInt8]
-  var key: [UInt8] = []
-  var vector: [UInt8] = []
-  var count: UInt64 = 0
-
-  init(_ suite: CipherSuite, filler: UInt8) {
-    self.suite = suite
-    secret = [UInt8](repeating: filler, count: suite.secretBytes)
-    derive()
-  }
-
-  private func expand(_ label: String, _ count: Int) -> [UInt8] {
-    let full = Array("tls13 \(label)".utf8)
-    let info = [0, UInt8(count), UInt8(full.count)] + full + [0, 1]
-    var output = [UInt8](repeating: 0, count: 64)
-    var size: UInt32 = 0
-    let digest = suite == .aes256 ? EVP_sha384() : EVP_sha256()
-    HMAC(digest, secret, Int32(secret.count), info, info.count, &output, &size)
-    return Array(output[..<count])
-  }
-
-  private mutating func derive() {
-    key = expand("key", suite.keyBytes)
-    vector = expand("iv", 12)
-    count = 0
-  }
-
-  mutating func update() {
-    secret = expand("traffic upd", suite.secretBytes)
-    derive()
-  }
-
-  private var cipher: OpaquePointer? {
-    switch suite {
-    case .aes128: EVP_aes_128_gcm()
-    case .aes256: EVP_aes_256_gcm()
-    case .chacha20: EVP_chacha20_poly1305()
-    }
-  }
-
-  private mutating func nonce() -> [UInt8] {
-    var nonce = vector
-    for place in 0..<8 { nonce[11 - place] ^= UInt8(truncatingIfNeeded: count >> (8 * place)) }
-    count += 1
-    return nonce
-  }
-
-  mutating func seal(_ inner: [UInt8]) -> [UInt8] {
-    let size = inner.count + 16
-    let header: [UInt8] = [23, 3, 3, UInt8(size >> 8 & 255), UInt8(size & 255)]
-    var body = [UInt8](repeating: 0, count: inner.count + 1)
-    var tag = [UInt8](repeating: 0, count: 16)
-    var moved: Int32 = 0
-    let context = EVP_CIPHER_CTX_new()
-    defer { EVP_CIPHER_CTX_free(context) }
-    EVP_EncryptInit_ex(context, cipher, nil, key, nonce())
-    EVP_EncryptUpdate(context, nil, &moved, header, 5)
-    if !inner.isEmpty { EVP_EncryptUpdate(context, &body, &moved, inner, Int32(inner.count)) }
-    EVP_EncryptFinal_ex(context, &tag, &moved)
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, &tag)
-    return header + body.dropLast() + tag
-  }
-
-  /// The inside of the record at the start, and the bytes behind it; nil if it does not open.
-  mutating func open(_ bytes: ArraySlice<UInt8>) -> (inner: [UInt8], rest: ArraySlice<UInt8>)? {
-    let record = Array(bytes)
-    guard record.count >= 5 else { return nil }
-    let length = Int(record[3]) << 8 | Int(record[4])
-    guard length > 16, record.count >= 5 + length else { return nil }
-    let sealed = Array(record[5..<(5 + length - 16)])
-    var tag = Array(record[(5 + length - 16)..<(5 + length)])
-    var inner = sealed
-    var moved: Int32 = 0
-    var last: UInt8 = 0
-    let context = EVP_CIPHER_CTX_new()
-    defer { EVP_CIPHER_CTX_free(context) }
-    EVP_DecryptInit_ex(context, cipher, nil, key, nonce())
-    EVP_DecryptUpdate(context, nil, &moved, record, 5)
-    EVP_DecryptUpdate(context, &inner, &moved, sealed, Int32(sealed.count))
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, 16, &tag)
-    guard EVP_DecryptFinal_ex(context, &last, &moved) == 1 else { return nil }
-    return (inner, bytes.dropFirst(5 + length))
-  }
-}
-
 // MARK: The reference
 
 /// How a connection stands or ended.
@@ -202,6 +112,11 @@ private struct Reference {
 
 // MARK: The input
 
+/// What the keys of one way come from.
+private func secret(_ filler: UInt8, _ suite: CipherSuite) -> [UInt8] {
+  [UInt8](repeating: filler, count: suite.secretBytes)
+}
+
 /// A peer's bytes, and what they must come to.
 private struct Script {
   let suite: CipherSuite
@@ -215,7 +130,7 @@ private struct Script {
     suite = CipherSuite.allCases[Int(bytes[0] & 3) % 3]
     step = Int(bytes[1]) + 1
     room = [65536, 16400, 16384, 700, 33, 3, 2, 1][Int(bytes[2] & 7)]
-    reference = Reference(isClient: bytes[0] & 4 != 0, key: PeerKey(suite, filler: 7))
+    reference = Reference(isClient: bytes[0] & 4 != 0, key: PeerKey(suite, secret(7, suite)))
     var place = 3
     // Single bytes of a long stream only take time.
     let isSlow = room < 700
@@ -248,10 +163,7 @@ private struct Script {
   private mutating func send(handshake: [UInt8]) { send(inner: handshake + [22]) }
 
   private mutating func send(inner: [UInt8]) {
-    // The reference decides when the peer's key changes: behind this record.
-    var key = reference.key
-    stream += key.seal(inner)
-    reference.key.count = key.count
+    stream += reference.key.seal(inner)
     reference.take(inner)
   }
 
@@ -312,8 +224,7 @@ private func play(_ script: Script, step: Int, room: Int, in table: DetachedTabl
 private func ready(_ script: Script, _ table: DetachedTable) -> SlotName {
   guard let name = table.take(script.suite) else { preconditionFailure("the table is empty") }
   for (way, filler) in [(RecordWay.read, 7 as UInt8), (.write, 9)] {
-    let secret = [UInt8](repeating: filler, count: script.suite.secretBytes)
-    table.slots.secret(name, way).copyBytes(from: secret)
+    table.slots.secret(name, way).copyBytes(from: secret(filler, script.suite))
     precondition(table.slots.deriveKeys(name, way), "keys")
   }
   var head = SlotHead()
@@ -375,7 +286,7 @@ private func answer(
   }
   var room = [UInt8](repeating: 0, count: 4096)
   guard case .moved(let count) = StreamSocket.read(fd, into: &room) else { return }
-  var key = PeerKey(script.suite, filler: 9)
+  var key = PeerKey(script.suite, secret(9, script.suite))
   var rest = room[..<count]
   while !rest.isEmpty {
     guard let (inner, behind) = key.open(rest) else { preconditionFailure("our record opens") }

@@ -12,81 +12,10 @@ import Synchronization
 
 // MARK: The client's keys
 
-private func hmac(_ key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
-  var output = [UInt8](repeating: 0, count: 32)
-  HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &output, nil)
-  return output
-}
-
 private func hash(_ bytes: [UInt8]) -> [UInt8] {
   var output = [UInt8](repeating: 0, count: 32)
   SHA256(bytes, bytes.count, &output)
   return output
-}
-
-private func expand(
-  _ secret: [UInt8], _ label: String, _ context: [UInt8] = [], count: Int = 32
-) -> [UInt8] {
-  let full = Array("tls13 \(label)".utf8)
-  let info = [0, UInt8(count), UInt8(full.count)] + full + [UInt8(context.count)] + context + [1]
-  return Array(hmac(secret, info)[..<count])
-}
-
-/// One way's key, by OpenSSL alone.
-private struct PeerKey {
-  let suite: CipherSuite
-  let key: [UInt8]
-  let vector: [UInt8]
-  var count: UInt64 = 0
-
-  init(_ suite: CipherSuite, _ secret: [UInt8]) {
-    self.suite = suite
-    key = expand(secret, "key", count: suite == .aes128 ? 16 : 32)
-    vector = expand(secret, "iv", count: 12)
-  }
-
-  private var cipher: OpaquePointer? {
-    suite == .aes128 ? EVP_aes_128_gcm() : EVP_chacha20_poly1305()
-  }
-
-  private mutating func nonce() -> [UInt8] {
-    var nonce = vector
-    for place in 0..<8 { nonce[11 - place] ^= UInt8(truncatingIfNeeded: count >> (8 * place)) }
-    count += 1
-    return nonce
-  }
-
-  mutating func seal(_ inner: [UInt8], type: UInt8 = 23, version: UInt8 = 3) -> [UInt8] {
-    let size = inner.count + 16
-    let header: [UInt8] = [type, 3, version, UInt8(size >> 8 & 255), UInt8(size & 255)]
-    var body = [UInt8](repeating: 0, count: inner.count + 1)
-    var tag = [UInt8](repeating: 0, count: 16)
-    var moved: Int32 = 0
-    let context = EVP_CIPHER_CTX_new()
-    defer { EVP_CIPHER_CTX_free(context) }
-    EVP_EncryptInit_ex(context, cipher, nil, key, nonce())
-    EVP_EncryptUpdate(context, nil, &moved, header, 5)
-    if !inner.isEmpty { EVP_EncryptUpdate(context, &body, &moved, inner, Int32(inner.count)) }
-    EVP_EncryptFinal_ex(context, &tag, &moved)
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, &tag)
-    return header + body.dropLast() + tag
-  }
-
-  /// The inside of a whole record; nil if it does not open.
-  mutating func open(_ record: [UInt8]) -> [UInt8]? {
-    let sealed = Array(record[5..<(record.count - 16)])
-    var tag = Array(record.suffix(16))
-    var inner = [UInt8](repeating: 0, count: sealed.count + 1)
-    var moved: Int32 = 0
-    var last: UInt8 = 0
-    let context = EVP_CIPHER_CTX_new()
-    defer { EVP_CIPHER_CTX_free(context) }
-    EVP_DecryptInit_ex(context, cipher, nil, key, nonce())
-    EVP_DecryptUpdate(context, nil, &moved, record, 5)
-    if !sealed.isEmpty { EVP_DecryptUpdate(context, &inner, &moved, sealed, Int32(sealed.count)) }
-    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, 16, &tag)
-    return EVP_DecryptFinal_ex(context, &last, &moved) == 1 ? inner.dropLast() : nil
-  }
 }
 
 /// A pair of X25519 for all runs.
@@ -143,9 +72,9 @@ private struct Client {
     body += vector(1, [UInt8](repeating: 6, count: sessionBytes))
     body += vector(2, [UInt8(number >> 8), UInt8(number & 255)]) + [1, 0] + vector(2, extensions)
     let bound = ([1] + vector(3, body)).dropLast(35)
-    let early = hmac([UInt8](repeating: 0, count: 32), psk)
-    let binderKey = expand(expand(early, "ext binder", hash([])), "finished")
-    let message = bound + [0, 33, 32] + hmac(binderKey, hash(Array(bound)))
+    let early = hmac(suite, [UInt8](repeating: 0, count: 32), psk)
+    let binderKey = expand(suite, expand(suite, early, "ext binder", hash([])), "finished")
+    let message = bound + [0, 33, 32] + hmac(suite, binderKey, hash(Array(bound)))
     hello = [22, 3, 1] + vector(2, Array(message))
   }
 
@@ -156,21 +85,21 @@ private struct Client {
     var transcript = Array(hello[5...] + answer[5..<end])
     let shareStart = 5 + 4 + 2 + 32 + 1 + sessionBytes + 3 + 2 + 6 + 8
     let share = Array(answer[shareStart..<(shareStart + 32)])
-    let early = hmac([UInt8](repeating: 0, count: 32), psk)
-    let stage = hmac(expand(early, "derived", hash([])), pair.agree(with: share))
-    let client = expand(stage, "c hs traffic", hash(transcript))
-    var server = PeerKey(suite, expand(stage, "s hs traffic", hash(transcript)))
-    guard let inner = server.open(Array(answer[behind...])), inner.last == 22 else {
+    let early = hmac(suite, [UInt8](repeating: 0, count: 32), psk)
+    let stage = hmac(suite, expand(suite, early, "derived", hash([])), pair.agree(with: share))
+    let client = expand(suite, stage, "c hs traffic", hash(transcript))
+    var server = PeerKey(suite, expand(suite, stage, "s hs traffic", hash(transcript)))
+    guard let (inner, _) = server.open(answer[behind...]), inner.last == 22 else {
       preconditionFailure("the server's flight opens")
     }
     transcript += inner.dropLast()
     let zeros = [UInt8](repeating: 0, count: 32)
-    let main = hmac(expand(stage, "derived", hash([])), zeros)
+    let main = hmac(suite, expand(suite, stage, "derived", hash([])), zeros)
     return Keys(
       handshake: PeerKey(suite, client),
-      data: PeerKey(suite, expand(main, "c ap traffic", hash(transcript))),
-      heard: PeerKey(suite, expand(main, "s ap traffic", hash(transcript))),
-      finished: [20, 0, 0, 32] + hmac(expand(client, "finished"), hash(transcript)))
+      data: PeerKey(suite, expand(suite, main, "c ap traffic", hash(transcript))),
+      heard: PeerKey(suite, expand(suite, main, "s ap traffic", hash(transcript))),
+      finished: [20, 0, 0, 32] + hmac(suite, expand(suite, client, "finished"), hash(transcript)))
   }
 }
 
@@ -234,7 +163,7 @@ private struct Reference {
   }
 
   private mutating func judge(record: [UInt8]) -> Fate? {
-    guard let inner = keys.handshake.open(record) else { return .refused(alert: 20) }
+    guard let inner = keys.handshake.open(record[...])?.inner else { return .refused(alert: 20) }
     guard let last = inner.lastIndex(where: { $0 != 0 }) else { return .refused(alert: 10) }
     let content = inner[..<last]
     guard last <= 16_384 else { return .refused(alert: 22) }
@@ -261,7 +190,7 @@ private struct Reference {
         return (data, false)
       }
       guard rest.count >= 5 + length else { return (data, true) }
-      guard let inner = keys.data.open(Array(rest.prefix(5 + length))),
+      guard let inner = keys.data.open(rest)?.inner,
         let last = inner.lastIndex(where: { $0 != 0 }), inner[last] == 23, last > 0,
         last <= 16_384
       else { return (data, false) }
@@ -399,7 +328,7 @@ private func hear(_ fd: Int32) -> [UInt8] {
 /// The fatal alert that the server sent, and nothing else; nil if it said nothing.
 private func alert(_ bytes: [UInt8], _ keys: inout Keys) -> UInt8? {
   guard !bytes.isEmpty else { return nil }
-  let inner = keys.heard.open(bytes)
+  let inner = keys.heard.open(bytes[...])?.inner
   precondition(inner?.count == 3 && inner?.first == 2 && inner?.last == 21, "one fatal alert")
   return inner?[1]
 }

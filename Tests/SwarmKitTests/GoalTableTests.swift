@@ -101,6 +101,26 @@ import Testing
     #expect(result.verdict == .mustReached)
   }
 
+  @Test func runsOfTheSameRoundAreHeldAgainstEachOther() throws {
+    let line = "H3 | w | H3 | main | 1 | nats,nginx | H3 | main | 0.5 | 0.4 | -"
+    let medians = ["10|nats|H3|4", "10|nginx|H3|5", "10|bgb|H3|2.2"]
+    // The machine is twice as slow in the second round, and nginx the best in the third.
+    let runs = [
+      "10|bgb|H3|1.8|1", "10|nats|H3|4|1", "10|nginx|H3|5|1",
+      "10|bgb|H3|3.6|2", "10|nats|H3|8|2", "10|nginx|H3|10|2",
+      "10|bgb|H3|2.2|3", "10|nats|H3|4|3", "10|nginx|H3|2|3",
+    ]
+    #expect(try result(line, medians).value == 0.55)
+    let paired = try result(line, medians + runs)
+    #expect(paired.byRound.sorted() == [0.45, 0.45, 1.1])
+    #expect(paired.value == 0.45)
+    #expect(paired.verdict == .mustReached)
+    // A round that a peer did not run says nothing.
+    let less = runs.filter { $0 != "10|nginx|H3|10|2" }
+    #expect(try result(line, medians + less).byRound.sorted() == [0.45, 1.1])
+    #expect(try result(line, medians + less).value == (0.45 + 1.1) / 2)
+  }
+
   @Test func aFigureByItselfIsMultipliedFirst() throws {
     let line = "I1 | w | I1 | main | 60 | - | - | - | 3 | 0 | 0"
     #expect(try result(line, ["10|bgb|I1|0"]).verdict == .reached)
@@ -120,7 +140,7 @@ import Testing
     let sizes = [GoalSize.main: 18_000]
     var medians = GoalMedians(sizes: sizes)
     let lines = ["18000|bgb|A|800", "18000|nats|A|24517.25", "18000|bgb|C|101"]
-    let bad = ["", "1|a|b", "x|a|b|1", "1|a|b|x"]
+    let bad = ["", "1|a|b", "x|a|b|1", "1|a|b|x", "1|a|b|1|x", "1|a|b|1|1|1"]
     let taken = (lines + bad).map { medians.take(line: $0) }
     #expect(taken == lines.map { _ in true } + bad.map { _ in false })
     let report = GoalReport(rows, medians, sizes: sizes)
