@@ -32,20 +32,14 @@ extension Laboratory {
   /// Leaves only those connected whose handshakes are measured.
   private func thinOut(to count: Int) throws(SwarmError) {
     crew.activity = "all but \(count) go"
-    let (cuts, leaving) = (crew.tally[.cuts], crew.tally[.online] - count)
-    crew.tell("thin-out", count: count)
-    guard try crew.wait(seconds: 60, until: { crew.tally[.cuts] - cuts >= leaving }) else {
-      throw SwarmError(description: "not everybody could be sent away")
-    }
+    try awaitGoing(crew.tally[.online] - count) { crew.tell("thin-out", count: count) }
     try crew.pause(milliseconds: 1_000)
   }
 
   private func fillUp() throws(SwarmError) {
     crew.activity = "all come back"
     crew.tell(ControlLine("fill-up", ["underWay": String(options.session.connecting)]))
-    guard try waitOnline(crew.sessions, seconds: options.stormSeconds) else {
-      throw SwarmError(description: "not everybody came back")
-    }
+    try awaitBack(crew.sessions)
     try crew.pause(milliseconds: 1_000)
   }
 }

@@ -11,10 +11,11 @@ extension SliceRun {
     guard let line = ControlLine(line: text) else { return }
     switch line.verb {
     case "cut": cut(line.number("count"), comesBackAtOnce: line["how"] == "at-once")
-    case "send-away": sendAway(line.number("count"), forgets: line["forgets"] == "yes")
-    case "call-back": callBack(underWay: line.number("underWay"))
+    case "send-away":
+      away += sendAway(chosen(line.number("count")), forgets: line["forgets"] == "yes")
+    case "call-back": callBack(&away, underWay: line.number("underWay"))
     case "thin-out": thinOut(line.number("count"))
-    case "fill-up": fillUp(underWay: line.number("underWay"))
+    case "fill-up": callBack(&thinnedOut, underWay: line.number("underWay"))
     case "keep-alives": beginKeepAlives(underWay: line.number("underWay"))
     case "ignore-pushes": ignorePushes(line["ignores"] == "yes")
     case "ignored": say(ControlLine("ignored", ["count": String(loop.pushesIgnored)]))
@@ -53,38 +54,27 @@ extension SliceRun {
     }
   }
 
-  /// Cuts so many, which stay away until they are called.
-  private func sendAway(_ count: Int, forgets: Bool) {
-    for number in chosen(count) where ledger.sessions[number].isOnline {
+  /// Cuts those who are online, and says who they are; they stay away until they are called.
+  private func sendAway(_ numbers: [Int], forgets: Bool = false) -> [Int] {
+    let going = numbers.filter { ledger.sessions[$0].isOnline }
+    for number in going {
       ledger.expectEnd(of: number, as: .cuts)
       loop.sendAway(ledger.clients[number], forgets: forgets)
-      away.append(number)
     }
+    return going
   }
 
-  /// Everybody who is away connects now, so many at a time.
-  private func callBack(underWay: Int) {
+  /// All of these connect now, so many at a time.
+  private func callBack(_ numbers: inout [Int], underWay: Int) {
     loop.limitAttempts(to: underWay)
-    for number in away { loop.hurry(ledger.clients[number]) }
-    away = []
+    for number in numbers { loop.hurry(ledger.clients[number]) }
+    numbers = []
   }
 
   /// Sends away all but those who `send-away` with this count would.
   private func thinOut(_ count: Int) {
     let kept = Set(chosen(count))
-    for number in ledger.clients.indices
-    where !kept.contains(number) && ledger.sessions[number].isOnline {
-      ledger.expectEnd(of: number, as: .cuts)
-      loop.sendAway(ledger.clients[number])
-      thinnedOut.append(number)
-    }
-  }
-
-  /// Calls back those who were thinned out, so many at a time.
-  private func fillUp(underWay: Int) {
-    loop.limitAttempts(to: underWay)
-    for number in thinnedOut { loop.hurry(ledger.clients[number]) }
-    thinnedOut = []
+    thinnedOut += sendAway(ledger.clients.indices.filter { !kept.contains($0) })
   }
 
   /// Lets each session send one keep-alive, so many unanswered at a time; says when all are

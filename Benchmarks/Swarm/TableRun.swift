@@ -133,7 +133,7 @@ extension Laboratory {
     crew.activity = "keep-alives"
     var spent: [Double] = []
     for _ in 0..<PeerPlan.keepAliveRounds { spent.append(try measureKeepAliveRound()) }
-    note(.keepAlive, spent.sorted()[spent.count / 2])
+    note(.keepAlive, GoalMedians.median(spent) ?? 0)
   }
 
   /// CPU microseconds of the server for a keep-alive, when each session sends one.
@@ -180,7 +180,7 @@ extension Laboratory {
     var spent: [Double] = []
     for _ in 0..<PeerPlan.unansweredRounds { spent.append(try measureUnansweredRound()) }
     _ = try crew.ask(ControlLine("ignore-pushes", ["ignores": "no"]))
-    note(.pushUnanswered, spent.sorted()[spent.count / 2])
+    note(.pushUnanswered, GoalMedians.median(spent) ?? 0)
   }
 
   /// CPU microseconds of the server for a push that is not answered.
@@ -212,15 +212,30 @@ extension Laboratory {
   private func bringBack(
     _ count: Int, forgets: Bool = false, restMilliseconds: UInt64, underWay: Int
   ) throws(SwarmError) -> (begun: UInt64, before: ServerSample) {
-    let cuts = crew.tally[.cuts]
-    crew.tell("send-away", count: count, ["forgets": forgets ? "yes" : "no"])
-    let gone = try crew.wait(seconds: 60) { crew.tally[.cuts] - cuts >= count }
-    guard gone else { throw SwarmError(description: "not everybody could be sent away") }
+    try awaitGoing(count) {
+      crew.tell("send-away", count: count, ["forgets": forgets ? "yes" : "no"])
+    }
     try crew.pause(milliseconds: restMilliseconds)
     let before = sampler.sample("away", online: 0)
     let begun = SliceLedger.now()
     crew.tell(ControlLine("call-back", ["underWay": String(underWay)]))
     return (begun, before)
+  }
+
+  /// Gives an order that sends sessions away, and waits until so many have gone.
+  func awaitGoing(_ count: Int, order: () -> Void) throws(SwarmError) {
+    let cuts = crew.tally[.cuts]
+    order()
+    guard try crew.wait(seconds: 60, until: { crew.tally[.cuts] - cuts >= count }) else {
+      throw SwarmError(description: "not everybody could be sent away")
+    }
+  }
+
+  /// Waits until those who were called are back, and so many online.
+  func awaitBack(_ online: Int) throws(SwarmError) {
+    guard try waitOnline(online, seconds: options.stormSeconds) else {
+      throw SwarmError(description: "not everybody came back")
+    }
   }
 
   /// Server CPU ms of a connect, when so many are sent away and come back; `online` are all.
@@ -230,9 +245,7 @@ extension Laboratory {
     crew.activity = forgets ? "full handshakes" : "reconnects by identity"
     let (_, before) = try bringBack(
       count, forgets: forgets, restMilliseconds: 1_000, underWay: options.session.connecting)
-    guard try waitOnline(online, seconds: options.stormSeconds) else {
-      throw SwarmError(description: "not everybody came back")
-    }
+    try awaitBack(online)
     try crew.pause(milliseconds: 300)
     let spent = Double(sampler.sample("back", online: 0).nanoseconds(since: before))
     return spent / Double(count) / 1e6

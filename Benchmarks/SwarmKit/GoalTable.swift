@@ -224,7 +224,7 @@ public struct GoalMedians: Sendable {
   }
 
   /// The middle one, or the mean of the middle two; nil of nothing.
-  static func median(_ values: [Double]) -> Double? {
+  public static func median(_ values: [Double]) -> Double? {
     guard !values.isEmpty else { return nil }
     let sorted = values.sorted()
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
