@@ -152,18 +152,25 @@ struct PollExchangeTests {
   }
 
   @Test func aTunnelsEndIsTakenOnceAndClosesItselfOtherwise() throws {
-    let (near, far) = try Descriptors.pair()
-    let end = TunnelEnd(owning: near)
+    // What the other end hears, for a number that was closed is soon another test's.
+    let (used, hearsUsed) = try Descriptors.pair()
+    let (unused, hearsUnused) = try Descriptors.pair()
+    defer {
+      close(hearsUsed)
+      close(hearsUnused)
+    }
+    let end = TunnelEnd(owning: used)
     var taken = end.take()
     let number = taken?.raw
     let isTwice = end.take() != nil
-    #expect(number == near)
+    #expect(number == used)
     #expect(!isTwice)
-    _ = TunnelEnd(owning: far)
-    #expect(!Descriptors.isOpen(far), "nobody took it")
-    #expect(Descriptors.isOpen(near))
+    #expect(!Descriptors.hearsEnd(hearsUnused, withinMilliseconds: 0))
+    _ = TunnelEnd(owning: unused)
+    #expect(Descriptors.hearsEnd(hearsUnused), "nobody took it")
+    #expect(!Descriptors.hearsEnd(hearsUsed, withinMilliseconds: 0))
     taken.take()?.close()
-    #expect(!Descriptors.isOpen(near))
+    #expect(Descriptors.hearsEnd(hearsUsed))
   }
 
   @Test func answersAreSortedByWhatTheyMean() {
@@ -228,11 +235,18 @@ struct PollExchangeTests {
 private enum Descriptors {
   static func pair() throws -> (Int32, Int32) {
     var numbers: [Int32] = [0, 0]
-    try #require(pipe(&numbers) == 0)
+    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    try #require(socketpair(AF_UNIX, kind, 0, &numbers) == 0)
     return (numbers[0], numbers[1])
   }
 
-  static func isOpen(_ number: Int32) -> Bool { fcntl(number, F_GETFD) >= 0 }
+  /// Whether the other end is closed, or is within that time: a child process that another test
+  /// is just starting holds it until its program begins.
+  static func hearsEnd(_ number: Int32, withinMilliseconds patience: Int32 = 10_000) -> Bool {
+    var asked = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+    var byte: UInt8 = 0
+    return poll(&asked, 1, patience) == 1 && recv(number, &byte, 1, 0) == 0
+  }
 }
 
 struct TransportLadderTests {
