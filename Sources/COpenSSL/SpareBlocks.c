@@ -3,7 +3,8 @@
 // A handshake asks for some thousand blocks and frees them again soon after. The C library keeps
 // seven free blocks of a size at hand for a thread, and with dozens of handshakes under way most
 // blocks go the long way through its shared lists, which took a tenth of a handshake's time. Here a
-// thread that asks for it keeps as many as its handshakes use.
+// thread that asks for it keeps as many as its handshakes use. When it keeps all that it may, the
+// list that holds the most gives way.
 //
 // Every block is malloc's own, of a rounded size, so any thread may free it, with or without lists.
 // As in the C library's own lists, links are masked with a secret, and to free a spare block again
@@ -35,6 +36,7 @@ typedef struct {
   size_t bytes, bytes_max;
   uintptr_t secret, mark;
   spare *first[CLASSES];
+  uint32_t counts[CLASSES];
 } lists;
 
 static _Thread_local lists own;
@@ -73,9 +75,22 @@ static spare *next_of(const spare *block) {
 static spare *pop(int class) {
   spare *block = own.first[class];
   own.first[class] = next_of(block);
+  own.counts[class]--;
   own.bytes -= bytes_of(class);
   block->mark = 0;
   return block;
+}
+
+// Frees half of the list that holds the most bytes. To refuse what is freed while there is no room
+// would leave the lists to the smallest blocks in the end, however few of them are asked for: the
+// room that one leaves is never enough for a larger one.
+static void make_room(void) {
+  int fullest = 0;
+  for (int class = 1; class < CLASSES; class++) {
+    if (own.counts[class] * bytes_of(class) > own.counts[fullest] * bytes_of(fullest))
+      fullest = class;
+  }
+  for (uint32_t left = own.counts[fullest] / 2; own.counts[fullest] > left;) free(pop(fullest));
 }
 
 void *copenssl_spare_blocks_take(size_t bytes, const char *file, int line) {
@@ -100,7 +115,8 @@ void copenssl_spare_blocks_leave(void *freed, const char *file, int line) {
   if (freed == NULL) return;
   if (!own.is_kept) return free(freed);
   const int class = class_of(malloc_usable_size(freed));
-  if (class == CLASSES || own.bytes + bytes_of(class) > own.bytes_max) return free(freed);
+  if (class == CLASSES || bytes_of(class) > own.bytes_max) return free(freed);
+  while (own.bytes + bytes_of(class) > own.bytes_max) make_room();
   spare *block = freed;
   // Bytes that look like a mark may be anybody's; only who is in the list was freed before.
   if (block->mark == own.mark) {
@@ -111,6 +127,7 @@ void copenssl_spare_blocks_leave(void *freed, const char *file, int line) {
   block->link = (uintptr_t)own.first[class] ^ own.secret;
   block->mark = own.mark;
   own.first[class] = block;
+  own.counts[class]++;
   own.bytes += bytes_of(class);
 }
 
