@@ -212,6 +212,8 @@ EVP_PKEY *copenssl_narrow_key(const EVP_PKEY *key);
 EVP_PKEY *copenssl_narrow_p256_key(const unsigned char *scalar, const unsigned char *point);
 /// A certificate read by the narrow library; free it. NULL if it is none, or without that library.
 X509 *copenssl_narrow_certificate(const unsigned char *der, size_t count);
+/// How many public keys of P-256 the calling thread has read the faster way (NarrowP256.c).
+unsigned long copenssl_narrow_p256_count(void);
 /// Answers a peer's share of X25519 (RFC 7748), 32 bytes, with a fresh pair of the narrow library:
 /// into `own` its public half, into `shared` the secret of both. 1, or 0 without that library, or
 /// for a share that makes no secret. Any thread.
