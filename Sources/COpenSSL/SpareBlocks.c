@@ -81,16 +81,19 @@ static spare *pop(int class) {
   return block;
 }
 
-// Frees half of the list that holds the most bytes. To refuse what is freed while there is no room
-// would leave the lists to the smallest blocks in the end, however few of them are asked for: the
-// room that one leaves is never enough for a larger one.
-static void make_room(void) {
+// Frees blocks of the list that holds the most bytes, for one of so many and a sixteenth of the
+// bound besides, so that it is not looked for again at once. To refuse what is freed while there is
+// no room would leave the lists to the smallest blocks in the end, however few of them are asked
+// for: the room that one leaves is never enough for a larger one.
+static void make_room(size_t bytes) {
   int fullest = 0;
   for (int class = 1; class < CLASSES; class++) {
     if (own.counts[class] * bytes_of(class) > own.counts[fullest] * bytes_of(fullest))
       fullest = class;
   }
-  for (uint32_t left = own.counts[fullest] / 2; own.counts[fullest] > left;) free(pop(fullest));
+  while (own.first[fullest] != NULL &&
+         own.bytes + bytes > own.bytes_max - own.bytes_max / 16)
+    free(pop(fullest));
 }
 
 void *copenssl_spare_blocks_take(size_t bytes, const char *file, int line) {
@@ -116,7 +119,7 @@ void copenssl_spare_blocks_leave(void *freed, const char *file, int line) {
   if (!own.is_kept) return free(freed);
   const int class = class_of(malloc_usable_size(freed));
   if (class == CLASSES || bytes_of(class) > own.bytes_max) return free(freed);
-  while (own.bytes + bytes_of(class) > own.bytes_max) make_room();
+  while (own.bytes + bytes_of(class) > own.bytes_max) make_room(bytes_of(class));
   spare *block = freed;
   // Bytes that look like a mark may be anybody's; only who is in the list was freed before.
   if (block->mark == own.mark) {

@@ -59,6 +59,7 @@ struct NarrowP256Tests {
     }
   }
 
+  /// Reads a key, and says what it was read as; nil if it is refused.
   private static func read(_ bytes: [UInt8], in library: OpaquePointer?) throws -> Reading? {
     guard let (key, consumed) = key(of: bytes, in: library) else { return nil }
     defer { EVP_PKEY_free(key) }
